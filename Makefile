@@ -1,0 +1,85 @@
+# Everything a contributor or CI runs. `make` alone lists it.
+
+BIN := .venv/bin
+READY := .venv/.ready
+# The first of these that runs, is 3.11 to 3.13 and can make a virtual environment.
+PYTHONS ?= python3.11 python3.12 python3.13 python3
+SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+# One lock serves every platform and Python; no index address is written down, so any mirror will do.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
+COMPILE_DEV = $(COMPILE) --group dev --constraint requirements.lock
+
+.PHONY: help setup demo test check lint types imports lock-check schema-check bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: $(READY) ## make .venv with everything in it, from the hashed lock
+	@echo "ready: .venv ($$($(BIN)/python --version)); the command is $(BIN)/hub"
+
+$(READY): requirements-dev.lock pyproject.toml
+	@echo "setup: making .venv"
+	@test -x $(BIN)/python || { \
+	  for python in $(PYTHONS); do \
+	    if $$python -c '$(SUITABLE)' 2>/dev/null; then exec $$python -m venv .venv; fi; \
+	  done; \
+	  echo "setup: no suitable Python: install Python 3.11, 3.12 or 3.13 with its venv module" \
+	       "(tried: $(PYTHONS)), or name one: make setup PYTHONS=/path/to/python3" >&2; \
+	  exit 1; }
+	@# uv installs the lock in seconds, pip alone in most of a minute; pip still checks the hashes of uv itself.
+	@sed -n '/^uv==/,/# via/p' requirements-dev.lock > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock
+	@echo "setup: installing requirements-dev.lock"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	@echo "setup: installing the hub, editable"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## see it work: providers, jobs, failures and retries on this machine (ONCE=1: run through and stop)
+	@echo "demo: starting"
+	@$(BIN)/python -m tests.demo $(if $(ONCE),--once)
+
+test: setup ## run the tests
+	@echo "test: pytest, two workers"
+	@$(BIN)/python -m pytest -n 2
+
+check: lint types imports lock-check schema-check ## everything that can be judged without running the hub
+	@echo "check: all good"
+
+lint: setup
+	@echo "check: ruff"
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: setup
+	@echo "check: mypy"
+	@$(BIN)/mypy
+
+imports: setup
+	@echo "check: import-linter"
+	@$(BIN)/lint-imports
+
+lock-check: setup
+	@echo "check: the locks match pyproject.toml"
+	@cp requirements.lock .venv/requirements.lock && $(COMPILE) pyproject.toml --output-file .venv/requirements.lock
+	@cp requirements-dev.lock .venv/requirements-dev.lock && $(COMPILE_DEV) pyproject.toml --output-file .venv/requirements-dev.lock
+	@cmp requirements.lock .venv/requirements.lock && cmp requirements-dev.lock .venv/requirements-dev.lock \
+	  || { echo "check: the locks are out of date: run make lock" >&2; exit 1; }
+
+schema-check: setup
+	@echo "check: the migrations run up and down, and give what the models say"
+	@$(BIN)/python -m hub.infra.migrate
+
+bench: setup ## measure
+	@echo "bench: starting"
+	@$(BIN)/python -m benchmarks
+
+lock: setup ## write the locks anew from pyproject.toml (UPGRADE=1: with the newest versions)
+	@echo "lock: requirements.lock, requirements-dev.lock"
+	@$(COMPILE) pyproject.toml --output-file requirements.lock
+	@$(COMPILE_DEV) pyproject.toml --output-file requirements-dev.lock
+
+clean: ## remove what was made: .venv and the caches (var/, which holds data, stays)
+	@echo "clean: removing .venv, dist and the caches"
+	@rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

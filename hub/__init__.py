@@ -1,0 +1,1 @@
+"""Reliable webhooks in, reliable jobs out: the names that providers, sources and jobs are written with."""

@@ -1,0 +1,1 @@
+"""Providers: one file each, its operations as typed data. Nothing here sends."""

@@ -1,0 +1,1 @@
+"""Jobs: one file a family, plain async functions."""

@@ -1,0 +1,1 @@
+"""Webhook sources: one file each, how it signs and names its events. Nothing here receives."""
