@@ -1,1 +1,78 @@
-"""Reliable webhooks in, reliable jobs out: the names that providers, sources and jobs are written with."""
+"""The authoring surface: all that a provider, source or job file may import from the hub."""
+
+from hub.domain.effects import Effect
+from hub.domain.errors import CallError, Declined, Fail, NoAnswer, ProviderFault, Rejected, Snooze, Throttled
+from hub.domain.providers import (
+    NO_AUTH,
+    Answer,
+    Auth,
+    Call,
+    HttpRequest,
+    Idempotency,
+    Limits,
+    Mail,
+    Operation,
+    Provider,
+    bearer,
+    by_status,
+    retry_after_of,
+)
+from hub.domain.retry import Backoff
+from hub.domain.signatures import (
+    HmacScheme,
+    Presented,
+    Refused,
+    prefixed_hex,
+    standard_webhooks,
+    timestamped_hex,
+    utf8_key,
+)
+from hub.domain.sources import Reply, Sample, Source, field, header, joined
+from hub.domain.specs import JobContext, job
+from hub.models import Args, EventModel, Result
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "NO_AUTH",
+    "Answer",
+    "Args",
+    "Auth",
+    "Backoff",
+    "Call",
+    "CallError",
+    "Declined",
+    "Effect",
+    "EventModel",
+    "Fail",
+    "HmacScheme",
+    "HttpRequest",
+    "Idempotency",
+    "JobContext",
+    "Limits",
+    "Mail",
+    "NoAnswer",
+    "Operation",
+    "Presented",
+    "Provider",
+    "ProviderFault",
+    "Refused",
+    "Rejected",
+    "Reply",
+    "Result",
+    "Sample",
+    "Snooze",
+    "Source",
+    "Throttled",
+    "bearer",
+    "by_status",
+    "field",
+    "header",
+    "job",
+    "joined",
+    "prefixed_hex",
+    "retry_after_of",
+    "standard_webhooks",
+    "timestamped_hex",
+    "utf8_key",
+]

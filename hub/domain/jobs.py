@@ -1,0 +1,273 @@
+"""The life of a job: its states, what an attempt can come to, and the one function that decides every move.
+
+scheduled  submitted with a `run_at` ahead. In: submit. Out: queued when due (relay), cancelled.
+queued     due, and waiting for a worker. In: submit, relay, retry by a person. Out: running (claim), held, cancelled.
+running    a worker holds it under a lease. In: claim. Out: every state that `decide` can name.
+retrying   a later attempt is due at `run_at`. In: decide. Out: queued when due (relay) or at once (a person), cancelled.
+waiting    for time or an event, holding no worker. In: decide. Out: queued, cancelled.
+held       its queue is paused, or this release does not know the job, its arguments or its steps. Never failed for that.
+           In: claim, relay, decide. Out: queued when the reason has gone, cancelled.
+succeeded  final.
+failed     final until a person acts: the operators' inbox. Out: queued (a person retries it).
+cancelled  final until a person acts. Out: queued (a person retries it).
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from random import Random
+from typing import assert_never
+
+from hub.domain.retry import Backoff
+
+
+class JobState(StrEnum):
+    """See the module's docstring: who moves a job in, and who out."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    WAITING = "waiting"
+    HELD = "held"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+SETTLED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+RETRYABLE = frozenset({JobState.FAILED, JobState.CANCELLED, JobState.RETRYING})
+CANCELLABLE = frozenset(
+    {JobState.SCHEDULED, JobState.QUEUED, JobState.RETRYING, JobState.WAITING, JobState.HELD}
+)
+
+
+class Reason(StrEnum):
+    """Why a job is where it is, where the state alone does not tell."""
+
+    DECLINED = "declined"  # the provider said no
+    REJECTED = "rejected"  # the provider does not accept the request
+    INVALID = "invalid"  # the arguments or the event do not fit
+    STOPPED = "stopped"  # the job itself gave up
+    EXHAUSTED = "exhausted"  # the retry budget is spent
+    UNCERTAIN = "uncertain"  # an effect may exist; only a person may retry
+    CRASH_LOOP = "crash_loop"  # it keeps killing its worker
+    QUEUE_PAUSED = "queue_paused"
+    UNKNOWN_JOB = "unknown_job"  # a name this release does not know
+    STEPS_CHANGED = "steps_changed"  # recorded steps that this release's code does not ask for
+    BY_OPERATOR = "by_operator"
+
+
+class OutcomeKind(StrEnum):
+    """How an attempt is recorded."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SNOOZED = "snoozed"
+    INTERRUPTED = "interrupted"
+    UNCERTAIN = "uncertain"
+    WAITING = "waiting"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as it is kept: no traceback, no body, no secret.
+
+    Attributes:
+        code: for machines, such as `card_declined` or `timeout`.
+        message: for people, one sentence.
+        kind: the error's class.
+        signature: equal for failures of one cause; see `signature_of`.
+    """
+
+    code: str
+    message: str
+    kind: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The function returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An error that may pass."""
+
+    failure: Failure
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedForGood:
+    """An error that will not pass by itself."""
+
+    failure: Failure
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """Not now: breaker open, throttled, or the job's own wish. Uses up no budget."""
+
+    delay: timedelta
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A deploy or a lost worker. Uses up no budget, but a crash is counted."""
+
+    failure: Failure
+    crashed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """An effect may exist and a repeat is not protected."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The job gave its worker back until a time (an event may wake it earlier)."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """This release cannot run it; another may."""
+
+    failure: Failure
+    reason: Reason
+
+
+Outcome = Succeeded | Failed | FailedForGood | Snoozed | Interrupted | Uncertain | Waits | Holds
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What `decide` must know of a job.
+
+    Attributes:
+        failures: attempts of this generation that used up budget.
+        crashes: times in a row that its worker was lost while running it.
+    """
+
+    failures: int
+    crashes: int
+    retry: Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What becomes of a job after an attempt; `run_at` is None where no time is due."""
+
+    state: JobState
+    failures: int
+    crashes: int
+    outcome: OutcomeKind
+    run_at: datetime | None = None
+    reason: Reason | None = None
+    failure: Failure | None = None
+
+
+CRASH_LIMIT = 3
+
+
+def decide(job: Standing, outcome: Outcome, now: datetime, rng: Random) -> Transition:
+    """Say what becomes of a running job. The only place where that is decided.
+
+    Args:
+        job: where it stands.
+        outcome: what the attempt came to.
+        now: the time that delays count from.
+        rng: the source of jitter.
+    """
+    match outcome:
+        case Succeeded():
+            return Transition(JobState.SUCCEEDED, job.failures, 0, OutcomeKind.SUCCEEDED)
+        case Failed(failure, retry_after):
+            return _failed(job, failure, retry_after, now, rng)
+        case FailedForGood(failure, reason):
+            return Transition(
+                JobState.FAILED, job.failures + 1, 0, OutcomeKind.FAILED, reason=reason, failure=failure
+            )
+        case Snoozed(delay, failure):
+            return Transition(
+                JobState.RETRYING, job.failures, 0, OutcomeKind.SNOOZED, run_at=now + delay, failure=failure
+            )
+        case Interrupted(failure, crashed):
+            return _interrupted(job, failure, crashed=crashed, now=now)
+        case Uncertain(failure):
+            return Transition(
+                JobState.FAILED,
+                job.failures + 1,
+                0,
+                OutcomeKind.UNCERTAIN,
+                reason=Reason.UNCERTAIN,
+                failure=failure,
+            )
+        case Waits(until):
+            return Transition(JobState.WAITING, job.failures, 0, OutcomeKind.WAITING, run_at=until)
+        case Holds(failure, reason):
+            return Transition(
+                JobState.HELD, job.failures, 0, OutcomeKind.HELD, reason=reason, failure=failure
+            )
+        case _:
+            assert_never(outcome)
+
+
+def _failed(
+    job: Standing, failure: Failure, retry_after: timedelta | None, now: datetime, rng: Random
+) -> Transition:
+    failures = job.failures + 1
+    if job.retry.is_spent(failures):
+        return Transition(
+            JobState.FAILED, failures, 0, OutcomeKind.FAILED, reason=Reason.EXHAUSTED, failure=failure
+        )
+    due = now + job.retry.delay(failures, rng, retry_after=retry_after)
+    return Transition(JobState.RETRYING, failures, 0, OutcomeKind.FAILED, run_at=due, failure=failure)
+
+
+def _interrupted(job: Standing, failure: Failure, *, crashed: bool, now: datetime) -> Transition:
+    crashes = job.crashes + 1 if crashed else job.crashes
+    if crashes >= CRASH_LIMIT:
+        return Transition(
+            JobState.FAILED,
+            job.failures,
+            crashes,
+            OutcomeKind.INTERRUPTED,
+            reason=Reason.CRASH_LOOP,
+            failure=failure,
+        )
+    return Transition(
+        JobState.QUEUED, job.failures, crashes, OutcomeKind.INTERRUPTED, run_at=now, failure=failure
+    )
+
+
+# Whatever differs between two failures of one cause: ids, hashes, numbers, times, quoted values.
+_VARIABLE = re.compile(
+    r"'[^']*'|\"[^\"]*\""
+    r"|\b[a-z]{2,6}_[A-Za-z0-9_]{6,}\b"
+    r"|\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
+    r"|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b"
+    r"|\d+(?:[.:,-]\d+)*"
+)
+
+
+def normalise(message: str) -> str:
+    """An error message with ids, numbers, times and quoted values taken out, 200 characters at most."""
+    return _VARIABLE.sub("…", message)[:200]
+
+
+def signature_of(job: str, step: str, kind: str, code: str, message: str) -> str:
+    """A short, stable name for the cause of a failure, equal for all failures that share it."""
+    cause = "\x1f".join((job, step, kind, code, normalise(message)))
+    return hashlib.sha256(cause.encode()).hexdigest()[:16]

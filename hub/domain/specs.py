@@ -1,0 +1,144 @@
+"""A job as its author describes it: an async function with typed arguments, and its policy."""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar, get_type_hints
+
+from hub.domain.errors import ConfigurationError
+from hub.domain.providers import A, Operation, R
+from hub.domain.retry import Backoff
+
+T = TypeVar("T")
+
+
+class Log(Protocol):
+    """Structured logging for a job; every line carries the job's ids by itself."""
+
+    def info(self, event: str, **fields: Any) -> None: ...
+    def warning(self, event: str, **fields: Any) -> None: ...
+
+
+class JobContext(Protocol):
+    """What a job may do to the world. Everything that goes through it is recorded and not done twice."""
+
+    @property
+    def job_id(self) -> str:
+        """The job's id, the same for every attempt."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first attempt."""
+        ...
+
+    @property
+    def correlation_id(self) -> str:
+        """What ties this job to the request or event it came from."""
+        ...
+
+    @property
+    def log(self) -> Log:
+        """A logger that already knows the job."""
+        ...
+
+    async def call(self, operation: Operation[A, R], /, **args: Any) -> R:
+        """Call a provider as a durable step: recorded before it is sent, replayed when the job runs again.
+
+        Raises:
+            CallError: what went wrong, see `hub.domain.errors`. Leave it alone and the hub decides about a retry.
+        """
+        ...
+
+    async def step(self, name: str, work: Callable[[], Awaitable[T]], /) -> T:
+        """Do any other piece of work once, and remember its JSON result.
+
+        The work must be harmless to repeat: it is done again if the worker dies before the result is recorded.
+        """
+        ...
+
+
+JobFunction = Callable[[Any, Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """A job, found by the registry. The name is `<module>.<function>`."""
+
+    name: str
+    function: JobFunction
+    args: type[Any]
+    retry: Backoff
+    queue: str
+    priority: int
+    timeout: timedelta
+    on: tuple[str, ...]
+    summary: str
+
+
+QUEUE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+DEFAULT_PRIORITY = 5
+
+
+def job(
+    *,
+    retry: Backoff = Backoff(),  # noqa: B008 - frozen
+    queue: str = "default",
+    priority: int = DEFAULT_PRIORITY,
+    timeout: timedelta = timedelta(minutes=5),
+    on: str | tuple[str, ...] = (),
+) -> Callable[[JobFunction], JobSpec]:
+    """Make an async function `(ctx, args)` a job.
+
+    Args:
+        retry: how failures are tried again.
+        queue: which queue it waits in unless the request says otherwise.
+        priority: 0 (last) to 9 (first).
+        timeout: how long one attempt may take; then it counts as failed and may be tried again.
+        on: webhook events that start it, as `<source>:<type>`.
+
+    Raises:
+        ConfigurationError: the function does not have the shape of a job.
+    """
+
+    def describe(function: JobFunction) -> JobSpec:
+        name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        events = (on,) if isinstance(on, str) else tuple(on)
+        problems = [*_shape_problems(name, function), *_policy_problems(name, queue, priority, events)]
+        if problems:
+            raise ConfigurationError(*problems)
+        summary = (inspect.getdoc(function) or "").partition("\n")[0]
+        return JobSpec(name, function, _args_type(function), retry, queue, priority, timeout, events, summary)
+
+    return describe
+
+
+def _parameters(function: JobFunction) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def _args_type(function: JobFunction) -> type[Any]:
+    kind: type[Any] = get_type_hints(function)[_parameters(function)[1]]
+    return kind
+
+
+def _shape_problems(name: str, function: JobFunction) -> list[str]:
+    if not inspect.iscoroutinefunction(function):
+        return [f"job {name} must be an async function"]
+    if len(_parameters(function)) != 2 or _parameters(function)[1] not in function.__annotations__:
+        return [f"job {name} must take (ctx: JobContext, args: SomeArgs), with the arguments' type annotated"]
+    return []
+
+
+def _policy_problems(name: str, queue: str, priority: int, events: tuple[str, ...]) -> list[str]:
+    problems = []
+    if not QUEUE_NAME.fullmatch(queue):
+        problems.append(f"job {name}: queue {queue!r} must be lower-case letters, digits, '-' and '_'")
+    if not 0 <= priority <= 9:
+        problems.append(f"job {name}: priority {priority} must be 0 to 9")
+    problems += [
+        f"job {name}: on={event!r} must be '<source>:<type>'" for event in events if ":" not in event
+    ]
+    return problems
