@@ -1,0 +1,1 @@
+"""Adapters: one third party a file."""
