@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -28,7 +29,7 @@ class Endpoints:
         self._release = asyncio.Event()
 
     def release_stalled(self) -> None:
-        """End the requests that a `stall` fault holds; their connections are broken."""
+        """Let go of what a fault holds: a stalled connection is broken, a delayed request executes now."""
         self._release.set()
         self._release = asyncio.Event()
 
@@ -75,10 +76,10 @@ class Endpoints:
     ) -> Answer:
         call = Call(arguments, request.match_info.get("id", ""), key)
         if key is None:
-            await asyncio.sleep(delay)
+            await self._hold(delay)
             return _ok(operation(self.account, call), request_id)
         with self.keys.claim(key, request.path, arguments) as use:
-            await asyncio.sleep(delay)
+            await self._hold(delay)
             try:
                 use.answer = _ok(operation(self.account, call), request_id)
             except StripeError as error:
@@ -86,6 +87,13 @@ class Endpoints:
                     raise
                 use.answer = _failed(error, request_id)
             return use.answer
+
+    async def _hold(self, delay: float) -> None:
+        if not delay:
+            return
+        self.account.counts["delayed"] += 1
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._release.wait(), delay)
 
     async def _before(self, request: web.Request, fault: Fault) -> web.Response | None:
         if fault.status is not None:

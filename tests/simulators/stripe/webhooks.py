@@ -62,12 +62,12 @@ class Deliveries:
     """Sends events: on demand, and one for each effect to the endpoints that are registered."""
 
     attempts = 6
-    first_pause = 0.25
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
+        self.first_pause = 0.25
         self.endpoints: list[Endpoint] = []
         self.made: list[Delivery] = []
         account.on_effect.append(self._on_effect)
@@ -83,6 +83,11 @@ class Deliveries:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+
+    async def settled(self) -> None:
+        """Wait until nothing is under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
 
     def listed(self) -> list[dict[str, Any]]:
         """Every attempt so far."""
