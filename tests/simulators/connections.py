@@ -1,8 +1,10 @@
 """Breaking TCP connections on purpose."""
 
 import asyncio
+import os
 import socket
 import struct
+from typing import cast
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -12,9 +14,9 @@ def reset(transport: asyncio.BaseTransport | None) -> None:
 
     `SO_LINGER` with zero seconds is what turns the closing FIN into a RST (socket(7)).
     """
-    if not isinstance(transport, asyncio.Transport):
+    if transport is None or transport.is_closing():
         return
-    connection = transport.get_extra_info("socket")
-    if connection is not None and connection.fileno() >= 0:
+    # A duplicate, because uvloop hands out sockets whose options cannot be set.
+    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-    transport.abort()
+    cast(asyncio.Transport, transport).abort()
