@@ -27,7 +27,7 @@ from hub.domain.signatures import (
     timestamped_hex,
     utf8_key,
 )
-from hub.domain.sources import Reply, Sample, Source, field, header, joined
+from hub.domain.sources import Delivery, Headers, Payload, Reply, Sample, Source, field, header, joined
 from hub.domain.specs import JobContext, job
 from hub.models import Args, EventModel, Result
 
@@ -42,9 +42,11 @@ __all__ = [
     "Call",
     "CallError",
     "Declined",
+    "Delivery",
     "Effect",
     "EventModel",
     "Fail",
+    "Headers",
     "HmacScheme",
     "HttpRequest",
     "Idempotency",
@@ -53,6 +55,7 @@ __all__ = [
     "Mail",
     "NoAnswer",
     "Operation",
+    "Payload",
     "Presented",
     "Provider",
     "ProviderFault",

@@ -6,12 +6,13 @@ from dataclasses import field as dataclass_field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hub.domain.errors import Invalid
+from hub.domain.errors import Invalid, NotFound
 from hub.domain.signatures import HmacScheme
 
 Headers = Mapping[str, str]
 Payload = Mapping[str, Any]
 Extract = Callable[[Headers, Payload], str | None]
+Sign = Callable[["Sample", str], Mapping[str, str]]
 
 MAX_IDENTIFIER = 255
 
@@ -35,6 +36,31 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """A made-up event, ready to be signed.
+
+    Attributes:
+        id: fresh for every event; what the source reads as the event's id holds it.
+        type: one of the source's event types.
+        body: the bytes to be posted.
+        at: when it is sent, which is what a timestamped signature is made for.
+    """
+
+    id: str
+    type: str
+    body: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What goes over the wire."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One provider's webhooks.
 
@@ -47,7 +73,9 @@ class Source:
         answer_within: how long the provider waits for the answer.
         handshake: answers a verified delivery that is no event, such as a challenge; None for events.
         reply: what an accepted event is answered with, where the provider demands its own words.
-        sign: the headers that make a sample acceptable: (body, secret, id, type, at) -> headers.
+        sign: the headers the provider would send with a sample, for the secret given: the inverse of `scheme`.
+        samples: a body for each event type worth trying, shaped as the provider's own. `{{id}}` becomes the
+            event's fresh id, `{{unix}}` its time in whole seconds, `{{iso}}` its time as RFC 3339.
     """
 
     name: str
@@ -58,7 +86,7 @@ class Source:
     answer_within: timedelta = timedelta(seconds=10)
     handshake: Callable[[Headers, Payload], Reply | None] | None = None
     reply: Reply | None = None
-    sign: Callable[["Sample", str], dict[str, str]] | None = None
+    sign: Sign | None = None
     samples: Mapping[str, bytes] = dataclass_field(default_factory=dict)
 
     def read(self, headers: Headers, payload: Payload) -> Reading:
@@ -69,15 +97,22 @@ class Source:
             _when(self.occurred_at(headers, payload)) if self.occurred_at else None,
         )
 
+    def sample(self, event_type: str, *, id: str, at: datetime) -> Sample:  # noqa: A002 - as in Sample
+        """Make up an event. Raises NotFound, naming the types there are, when there is none of this type."""
+        template = self.samples.get(event_type)
+        if template is None:
+            known = ", ".join(sorted(self.samples)) or "none"
+            raise NotFound(
+                f"{self.name} has no sample for {event_type!r}; there is: {known}", code="no_sample"
+            )
+        return Sample(id, event_type, _filled(template, id, at), at)
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A delivery to be signed."""
-
-    id: str
-    type: str
-    body: bytes
-    at: datetime
+    def deliver(self, sample: Sample, secret: str) -> Delivery:
+        """Sign a sample as the provider would. Raises NotFound when the source does not say how it is signed."""
+        if self.sign is None:
+            raise NotFound(f"{self.name} does not say how a sample is signed", code="no_sample")
+        headers = {"Content-Type": "application/json", **self.sign(sample, secret)}
+        return Delivery(headers, sample.body)
 
 
 def field(path: str) -> Extract:
@@ -101,14 +136,25 @@ def header(name: str) -> Extract:
     return lambda headers, _payload: headers.get(key)
 
 
-def joined(*parts: Extract, separator: str = ".") -> Extract:
-    """Several values in one, leaving out those that are not there; None when none is."""
+def joined(first: Extract, *others: Extract, separator: str = ".") -> Extract:
+    """Several values in one, leaving out those of `others` that are not there; None when `first` is not."""
 
     def extract(headers: Headers, payload: Payload) -> str | None:
-        values = [value for part in parts if (value := part(headers, payload))]
-        return separator.join(values) or None
+        # Without its first part a value would pass for something else: an `issues.opened` for an `opened`.
+        head = first(headers, payload)
+        if not head:
+            return None
+        return separator.join([head, *(value for part in others if (value := part(headers, payload)))])
 
     return extract
+
+
+def _filled(template: bytes, event_id: str, at: datetime) -> bytes:
+    moment = at.astimezone(UTC)
+    values = {"id": event_id, "unix": str(int(moment.timestamp())), "iso": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}
+    for name, value in values.items():
+        template = template.replace(b"{{%s}}" % name.encode(), value.encode())
+    return template
 
 
 def _identifier(what: str, value: str | None) -> str:
