@@ -7,10 +7,11 @@ HubError
 │   ├── NotFound
 │   ├── Invalid                 one `Problem` per thing that is wrong
 │   ├── Conflict                the state of things forbids it
-│   └── KeyReused               an idempotency key used again for another request
+│   ├── KeyReused               an idempotency key used again for another request
+│   └── SignatureRefused        a webhook that is not shown to come from its provider
 ├── CallError                   a call to a provider did not give its result (carries how certain its effect is)
 │   ├── NotSent                 refused, DNS, pool full: the provider never saw it
-│   │   └── BreakerOpen         the hub itself did not try; `retry_at` says when it will
+│   │   └── BreakerOpen         the hub itself did not try; `retry_after` says when it will
 │   ├── NoAnswer                sent, and nothing came back: the effect may or may not exist
 │   ├── ProviderFault           answered 5xx: as uncertain as no answer, and may pass
 │   ├── Throttled               answered 429: nothing happened, come back after `retry_after`
@@ -24,7 +25,7 @@ HubError
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hub.domain.effects import Certainty
 
@@ -96,6 +97,16 @@ class KeyReused(Refusal):
     code = "idempotency_key_reused"
 
 
+class SignatureRefused(Refusal):
+    """A webhook that is not shown to come from its provider. The sender is not told why; the log is."""
+
+    code = "signature_refused"
+
+    def __init__(self, why: str) -> None:
+        super().__init__("the signature was not accepted")
+        self.why = why
+
+
 class CallError(HubError):
     """A call to a provider that did not give its result.
 
@@ -149,9 +160,12 @@ class ProviderFault(CallError):
 
 
 class Throttled(CallError):
-    """Answered 429: nothing happened. Uses up no retry budget."""
+    """Answered 429: nothing happened, and a repeat is as good as the first. Uses up no retry budget.
 
-    certainty = Certainty.REJECTED
+    NOT_SENT, as it was turned away at the door: REJECTED would keep the step refused for as long as the job lives.
+    """
+
+    certainty = Certainty.NOT_SENT
 
 
 class Rejected(CallError):
@@ -165,7 +179,13 @@ class Declined(Rejected):
 
 
 class Unauthorized(Rejected):
-    """The provider does not accept the hub's credentials."""
+    """The provider does not accept the hub's credentials.
+
+    NOT_SENT, as it was turned away at the door: it says nothing of an earlier send under the same key, which a REJECTED
+    would let a person's retry replace with a new one.
+    """
+
+    certainty = Certainty.NOT_SENT
 
 
 class Fail(HubError):
@@ -193,8 +213,9 @@ class UncertainEffect(HubError):
     """An effect may exist at the provider and its idempotency cannot cover a repeat."""
 
     def __init__(self, step: str, since: datetime) -> None:
+        at = f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
         super().__init__(
-            f"{step} was sent at {since:%Y-%m-%d %H:%M:%S}Z and never answered; look it up at the provider before a retry"
+            f"{step} was sent at {at} and never answered; look it up at the provider before a retry"
         )
 
 

@@ -1,0 +1,86 @@
+"""Group commit: what arrives together is written together.
+
+While one batch is being written the next one fills, so that batches grow by themselves with the load and a lone item
+waits for nobody. There is no timer. See docs/decisions/ on group commit.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from hub.domain.errors import Unavailable
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Flush = Callable[[list[T]], Awaitable[Sequence[R | Exception]]]
+
+
+class Batcher(Generic[T, R]):
+    """Collects items from concurrent callers and hands them to `flush` in batches.
+
+    Args:
+        flush: writes a batch in one transaction; gives a result, or an error, for each item in order. If it raises, every
+            item of the batch gets that error.
+        limit: the most items in one batch.
+        pending: the most items that may wait; beyond it callers get Unavailable at once, instead of piling up.
+        lanes: how many batches may be under way at the same time.
+    """
+
+    def __init__(
+        self, flush: Flush[T, R], *, limit: int = 500, pending: int = 10_000, lanes: int = 1
+    ) -> None:
+        self._flush = flush
+        self._limit = limit
+        self._pending = pending
+        self._lanes = lanes
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._flushers: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def submit(self, item: T) -> asyncio.Future[R]:
+        """Add an item; the future is done when its batch is durable. A caller that stops waiting does not undo it.
+
+        Raises:
+            Unavailable: too much is waiting already.
+        """
+        if len(self._waiting) >= self._pending:
+            message = "too much is waiting to be stored"
+            raise Unavailable(message)
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if len(self._flushers) < self._lanes:
+            task = asyncio.create_task(self._run())
+            self._flushers.add(task)
+            task.add_done_callback(self._flushers.discard)
+        return future
+
+    async def drain(self) -> None:
+        """Wait until everything that was submitted is written (or refused)."""
+        while self._flushers:
+            await asyncio.wait(self._flushers)
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+            await self._write(batch)
+
+    async def _write(self, batch: list[tuple[T, "asyncio.Future[R]"]]) -> None:
+        try:
+            results = await self._flush([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - handed to every caller
+            results = [error] * len(batch)
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

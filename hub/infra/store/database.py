@@ -1,0 +1,105 @@
+"""The connection to PostgreSQL, and how its troubles are told to the rest of the hub."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Any
+from collections.abc import AsyncIterator
+
+from sqlalchemy import Row, TextClause
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from hub.domain.errors import Unavailable
+
+# https://www.postgresql.org/docs/18/errcodes-appendix.html: connection, rollback (deadlock), resources, operator
+# intervention (shutdown), system error, and a primary that has become a replica. All pass; none changed anything.
+_PASSING = ("08", "40", "53", "57", "58", "25006", "55P03")
+
+
+class Database:
+    """A pool of connections. Statements run by themselves, each its own transaction, unless `transaction` is used.
+
+    Args:
+        url: `postgresql+asyncpg://…`.
+        size: the most connections of this process.
+        pooled: whether a transaction-mode pooler (PgBouncer) stands between; then nothing is kept on the server's side.
+    """
+
+    def __init__(self, url: str, *, size: int = 6, pooled: bool = False) -> None:
+        self._engine = _engine(url, size=size, pooled=pooled)
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def run(
+        self, statement: TextClause, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
+        """Run one statement as one transaction in one round trip, and give its rows.
+
+        Raises:
+            Unavailable: the database is away, full or restarting.
+        """
+        with passing_troubles():
+            async with self._single.connect() as connection:
+                result = await connection.execute(statement, parameters or {})
+                return result.all() if result.returns_rows else []
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Several statements, all or none."""
+        with passing_troubles():
+            async with self._engine.begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+def _engine(url: str, *, size: int, pooled: bool) -> AsyncEngine:
+    if pooled:
+        return create_async_engine(
+            url,
+            poolclass=NullPool,
+            connect_args={"statement_cache_size": 0, "prepared_statement_cache_size": 0, "timeout": 5},
+        )
+    settings = {
+        "application_name": "hub",
+        "statement_timeout": "15s",
+        "idle_in_transaction_session_timeout": "15s",
+        "jit": "off",
+        # A plan cached while a table was small is kept when it has grown; planning a batch costs less than one row.
+        "plan_cache_mode": "force_custom_plan",
+    }
+    return create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=2,
+        connect_args={"server_settings": settings, "timeout": 5},
+    )
+
+
+@contextmanager
+def passing_troubles() -> Iterator[None]:
+    """Turn everything that means "not now" into Unavailable."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError) as error:
+        raise _unavailable(error) from error
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if error.connection_invalidated or state.startswith(_PASSING):
+            raise _unavailable(error) from error
+        raise
+
+
+def _unavailable(error: SQLAlchemyError | OSError) -> Unavailable:
+    return Unavailable(f"the database is not available ({type(error).__name__})", timedelta(seconds=2))
+
+
+def is_data_error(error: Exception) -> bool:
+    """Whether one of a batch's own values was at fault (classes 22 and 23), so that the others may still be stored."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, DBAPIError) and state.startswith(("22", "23"))

@@ -1,0 +1,307 @@
+"""The worker's statements: leases, fenced claims, the ledger of steps, settlement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from hub.domain.effects import Certainty, Effect, Step
+from hub.domain.jobs import Failure, Transition
+from hub.infra.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job this worker holds. `attempt` is the fence: whatever is written for the job is written under it."""
+
+    id: UUID
+    name: str
+    args: Any = field(repr=False)
+    queue: str
+    attempt: int
+    failures: int
+    crashes: int
+    generation: int
+    correlation_id: str
+    event_body: bytes | None = field(repr=False)
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of an attempt. `delay` is counted from the database's clock."""
+
+    job: UUID
+    attempt: int
+    transition: Transition
+    delay: timedelta | None
+    result: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """A line of the ledger as it is to be written, under the fence of an attempt.
+
+    Attributes:
+        sending: it is about to be sent; the database's clock says when.
+    """
+
+    job: UUID
+    attempt: int
+    step: Step
+    provider: str | None
+    key: str | None
+    sending: bool
+    answer: str | None = field(default=None, repr=False)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedStep:
+    """A line of the ledger as it was read."""
+
+    step: Step
+    answer: Any = field(repr=False)
+    error_code: str | None
+    error_message: str | None
+    error_kind: str | None
+
+
+_REGISTER = text("""
+INSERT INTO workers (id, host, pid, release, queues, concurrency, lease_until)
+VALUES (:id, :host, :pid, :release, CAST(:queues AS text[]), :concurrency, now() + make_interval(secs => :lease))
+""")
+
+_HEARTBEAT = text("""
+UPDATE workers SET lease_until = now() + make_interval(secs => :lease)
+WHERE id = :id AND stopped_at IS NULL RETURNING id
+""")
+
+_RETIRE = text("UPDATE workers SET stopped_at = now(), lease_until = now() WHERE id = :id")
+
+# The claim does not wait for the disk. Nothing is lost by that: the log is written in order, so a step that is recorded
+# before it is sent, and the settlement, make the claim durable too; a claim lost in a crash had no effect yet.
+# A job whose queue is paused, or whose name this release does not know, is held instead, and uses up no attempt.
+_CLAIM = text("""
+WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true) AS off),
+handed AS (
+    SELECT h.id, h.dispatch FROM unnest(CAST(:id AS uuid[]), CAST(:dispatch AS int[])) AS h(id, dispatch), relaxed
+    WHERE relaxed.off = 'off' AND EXISTS (SELECT FROM workers w WHERE w.id = :worker AND w.lease_until > now())
+), claimed AS (
+    UPDATE jobs j SET
+        state = CASE WHEN q.paused_at IS NULL AND j.name = ANY(CAST(:known AS text[])) THEN 'running' ELSE 'held' END,
+        reason = CASE WHEN q.paused_at IS NOT NULL THEN 'queue_paused'
+                      WHEN j.name <> ALL(CAST(:known AS text[])) THEN 'unknown_job' END,
+        worker_id = CASE WHEN q.paused_at IS NULL AND j.name = ANY(CAST(:known AS text[])) THEN CAST(:worker AS uuid) END,
+        attempt = j.attempt
+            + CASE WHEN q.paused_at IS NULL AND j.name = ANY(CAST(:known AS text[])) THEN 1 ELSE 0 END,
+        started_at = clock_timestamp(),
+        dispatched_at = NULL
+    FROM handed h, queues q
+    WHERE j.id = h.id AND j.dispatch = h.dispatch AND j.state = 'queued' AND q.name = j.queue
+    RETURNING j.id, j.name, j.args, j.queue, j.attempt, j.failures, j.crashes, j.generation, j.correlation_id,
+              j.event_id, j.state
+)
+SELECT c.id, c.name, c.args, c.queue, c.attempt, c.failures, c.crashes, c.generation, c.correlation_id,
+       CASE WHEN c.args IS NULL THEN e.body END, clock_timestamp()
+FROM claimed c LEFT JOIN events e ON e.id = c.event_id
+WHERE c.state = 'running'
+""")
+
+_SETTLE = text("""
+WITH done AS (
+    SELECT * FROM unnest(CAST(:job AS uuid[]), CAST(:attempt AS int[]), CAST(:state AS text[]),
+        CAST(:reason AS text[]), CAST(:delay AS float8[]), CAST(:failures AS int[]), CAST(:crashes AS int[]),
+        CAST(:outcome AS text[]), CAST(:code AS text[]), CAST(:message AS text[]), CAST(:kind AS text[]),
+        CAST(:signature AS text[]), CAST(:result AS text[]))
+    AS d(job, attempt, state, reason, delay, failures, crashes, outcome, code, message, kind, signature, result)
+), moved AS (
+    UPDATE jobs j SET
+        state = d.state,
+        reason = d.reason,
+        run_at = CASE WHEN d.delay IS NULL THEN j.run_at ELSE now() + make_interval(secs => d.delay) END,
+        failures = d.failures,
+        crashes = d.crashes,
+        worker_id = NULL,
+        error_code = d.code, error_message = d.message, error_kind = d.kind, error_signature = d.signature,
+        result = CAST(d.result AS jsonb),
+        settled_at = CASE WHEN d.state IN ('succeeded', 'failed', 'cancelled') THEN clock_timestamp() END
+    FROM done d
+    WHERE j.id = d.job AND j.attempt = d.attempt AND j.state = 'running' AND j.worker_id = :worker
+    RETURNING j.id, j.attempt, j.generation, j.started_at
+), logged AS (
+    INSERT INTO attempts (job_id, number, generation, outcome, error_code, error_message, error_kind, error_signature,
+                          worker_id, started_at)
+    SELECT m.id, m.attempt, m.generation, d.outcome, d.code, d.message, d.kind, d.signature, :worker, m.started_at
+    FROM moved m JOIN done d ON d.job = m.id
+)
+SELECT id FROM moved
+""")
+
+# The row of the job is locked while a step is written, so that a rescue and a step cannot both win.
+_RECORD_STEPS = text("""
+WITH input AS (
+    SELECT * FROM unnest(CAST(:job AS uuid[]), CAST(:attempt AS int[]), CAST(:position AS int[]), CAST(:name AS text[]),
+        CAST(:provider AS text[]), CAST(:effect AS text[]), CAST(:certainty AS text[]), CAST(:serial AS int[]),
+        CAST(:key AS text[]), CAST(:digest AS bytea[]), CAST(:sending AS boolean[]),
+        CAST(:answer AS text[]), CAST(:code AS text[]), CAST(:message AS text[]), CAST(:kind AS text[]))
+    AS i(job, attempt, position, name, provider, effect, certainty, serial, key, digest, sending, answer, code,
+         message, kind)
+), held AS (
+    SELECT j.id, j.generation FROM jobs j JOIN input i ON j.id = i.job AND j.attempt = i.attempt
+    WHERE j.state = 'running' AND j.worker_id = :worker
+    ORDER BY j.id FOR SHARE OF j
+), written AS (
+    INSERT INTO steps AS s (job_id, position, name, provider, effect, certainty, serial, generation, attempt, sends,
+        idempotency_key, digest, answer, error_code, error_message, error_kind, first_sent_at, last_sent_at, answered_at)
+    SELECT i.job, i.position, i.name, i.provider, i.effect, i.certainty, i.serial, h.generation, i.attempt, 1,
+        i.key, i.digest, CAST(i.answer AS jsonb), i.code, i.message, i.kind, clock_timestamp(), clock_timestamp(),
+        CASE WHEN NOT i.sending THEN clock_timestamp() END
+    FROM input i JOIN (SELECT DISTINCT id, generation FROM held) h ON h.id = i.job
+    ON CONFLICT (job_id, position) DO UPDATE SET
+        certainty = excluded.certainty, serial = excluded.serial, generation = excluded.generation,
+        attempt = excluded.attempt, idempotency_key = excluded.idempotency_key, digest = excluded.digest,
+        answer = excluded.answer, error_code = excluded.error_code, error_message = excluded.error_message,
+        error_kind = excluded.error_kind, answered_at = excluded.answered_at,
+        sends = s.sends + CASE WHEN excluded.answered_at IS NULL THEN 1 ELSE 0 END,
+        last_sent_at = CASE WHEN excluded.answered_at IS NULL THEN excluded.last_sent_at ELSE s.last_sent_at END,
+        first_sent_at = CASE WHEN excluded.serial > s.serial OR s.certainty = 'not_sent' AND excluded.answered_at IS NULL
+                             THEN excluded.first_sent_at ELSE s.first_sent_at END
+    RETURNING job_id, position
+)
+SELECT job_id, position FROM written
+""")
+
+_LOAD_STEPS = text("""
+SELECT position, name, effect, certainty, serial, generation, first_sent_at, digest, answer, error_code, error_message,
+       error_kind
+FROM steps WHERE job_id = :job ORDER BY position
+""")
+
+
+class ExecutionStore:
+    """What one worker reads and writes, always under its own id.
+
+    Args:
+        database: the pool.
+        worker: this worker's id.
+    """
+
+    def __init__(self, database: Database, worker: UUID) -> None:
+        self._database = database
+        self.worker = worker
+
+    async def register(
+        self, *, host: str, pid: int, release: str, queues: Sequence[str], concurrency: int, lease: timedelta
+    ) -> None:
+        """Make this worker known, with its first lease."""
+        await self._database.run(
+            _REGISTER,
+            {
+                "id": self.worker,
+                "host": host,
+                "pid": pid,
+                "release": release,
+                "queues": list(queues),
+                "concurrency": concurrency,
+                "lease": lease.total_seconds(),
+            },
+        )
+
+    async def heartbeat(self, lease: timedelta) -> bool:
+        """Renew the lease on everything this worker holds; False if the worker is not known any more."""
+        rows = await self._database.run(_HEARTBEAT, {"id": self.worker, "lease": lease.total_seconds()})
+        return bool(rows)
+
+    async def retire(self) -> None:
+        """Say that this worker has stopped; whatever it still holds can be rescued at once."""
+        await self._database.run(_RETIRE, {"id": self.worker})
+
+    async def claim(self, handed: Sequence[tuple[UUID, int]], known: Sequence[str]) -> list[Claimed]:
+        """Claim what was handed over; gives only the jobs that this worker now holds."""
+        parameters = {
+            "id": [job for job, _ in handed],
+            "dispatch": [dispatch for _, dispatch in handed],
+            "worker": self.worker,
+            "known": list(known),
+        }
+        return [Claimed(*row) for row in await self._database.run(_CLAIM, parameters)]
+
+    async def settle(self, settlements: Sequence[Settlement], holder: UUID | None = None) -> set[UUID]:
+        """Write the ends of attempts in one transaction; gives the jobs that were still the holder's to settle.
+
+        Args:
+            settlements: the ends.
+            holder: whose they are, by default this worker's; a rescue names the worker that was lost.
+        """
+        rows = await self._database.run(
+            _SETTLE, {"worker": holder or self.worker, **_settlement_columns(settlements)}
+        )
+        return {row[0] for row in rows}
+
+    async def record_steps(self, records: Sequence[StepRecord]) -> set[tuple[UUID, int]]:
+        """Write lines of the ledger; gives (job, position) of those that were still this worker's to write."""
+        rows = await self._database.run(_RECORD_STEPS, {"worker": self.worker, **_step_columns(records)})
+        return {(row[0], row[1]) for row in rows}
+
+    async def load_steps(self, job: UUID) -> dict[int, RecordedStep]:
+        """The ledger of one job, by position."""
+        rows = await self._database.run(_LOAD_STEPS, {"job": job})
+        return {row.position: _recorded(row) for row in rows}
+
+
+def _recorded(row: Any) -> RecordedStep:
+    step = Step(
+        row.position,
+        row.name,
+        Effect(row.effect),
+        Certainty(row.certainty),
+        row.serial,
+        row.generation,
+        row.first_sent_at,
+        row.digest,
+    )
+    return RecordedStep(step, row.answer, row.error_code, row.error_message, row.error_kind)
+
+
+def _settlement_columns(settlements: Sequence[Settlement]) -> dict[str, list[Any]]:
+    moves = [s.transition for s in settlements]
+    failures = [move.failure for move in moves]
+    return {
+        "job": [s.job for s in settlements],
+        "attempt": [s.attempt for s in settlements],
+        "state": [move.state.value for move in moves],
+        "reason": [move.reason and move.reason.value for move in moves],
+        "delay": [None if s.delay is None else s.delay.total_seconds() for s in settlements],
+        "failures": [move.failures for move in moves],
+        "crashes": [move.crashes for move in moves],
+        "outcome": [move.outcome.value for move in moves],
+        "code": [failure and failure.code for failure in failures],
+        "message": [failure and failure.message for failure in failures],
+        "kind": [failure and failure.kind for failure in failures],
+        "signature": [failure and failure.signature for failure in failures],
+        "result": [s.result for s in settlements],
+    }
+
+
+def _step_columns(records: Sequence[StepRecord]) -> dict[str, list[Any]]:
+    return {
+        "job": [r.job for r in records],
+        "attempt": [r.attempt for r in records],
+        "position": [r.step.position for r in records],
+        "name": [r.step.name for r in records],
+        "provider": [r.provider for r in records],
+        "effect": [r.step.effect.value for r in records],
+        "certainty": [r.step.certainty.value for r in records],
+        "serial": [r.step.serial for r in records],
+        "key": [r.key for r in records],
+        "digest": [r.step.digest for r in records],
+        "sending": [r.sending for r in records],
+        "answer": [r.answer for r in records],
+        "code": [r.failure and r.failure.code for r in records],
+        "message": [r.failure and r.failure.message for r in records],
+        "kind": [r.failure and r.failure.kind for r in records],
+    }

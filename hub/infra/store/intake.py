@@ -1,0 +1,221 @@
+"""Storing what comes in: events with the jobs they start, and submitted jobs with their idempotency keys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from hub.infra.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be stored. `direct` says that it is handed to the ready buffer right after the commit."""
+
+    id: UUID
+    name: str
+    args: str | None
+    queue: str
+    priority: int
+    correlation_id: str
+    tags: str = "[]"
+    run_at: datetime | None = None
+    direct: bool = False
+    parent_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be stored with the jobs it starts."""
+
+    id: UUID
+    source: str
+    external_id: str
+    type: str
+    body: bytes = field(repr=False)
+    headers: str = field(repr=False)
+    secret_index: int
+    correlation_id: str
+    occurred_at: datetime | None
+    jobs: tuple[NewJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubmission:
+    """A submitted job to be stored, with the key that makes a repeat the same job."""
+
+    job: NewJob
+    application: UUID
+    key: str | None
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of an item: its own id, or the one that was there before; and the fingerprint of that one."""
+
+    id: UUID
+    duplicate: bool
+    fingerprint: bytes | None = None
+    created_at: datetime | None = None
+
+
+_JOB_INPUT = """
+    unnest(CAST(:job_id AS uuid[]), CAST(:name AS text[]), CAST(:args AS text[]), CAST(:queue AS text[]),
+           CAST(:priority AS smallint[]), CAST(:job_correlation AS text[]), CAST(:tags AS text[]),
+           CAST(:run_at AS timestamptz[]), CAST(:direct AS boolean[]), CAST(:origin AS uuid[]))
+    AS j(id, name, args, queue, priority, correlation_id, tags, run_at, direct, origin)
+"""
+
+# A job that is due at once is handed over right after the commit, so it is stored as handed over (dispatch 1).
+# Should the hand-over never happen, the relay's sweep finds it.
+_JOB_VALUES = """
+    j.id, j.name, CAST(j.args AS jsonb), j.queue, j.priority, j.correlation_id, CAST(j.tags AS jsonb),
+    CASE WHEN j.run_at > now() THEN 'scheduled' ELSE 'queued' END, coalesce(j.run_at, now()),
+    CASE WHEN j.direct THEN 1 ELSE 0 END, CASE WHEN j.direct THEN now() END
+"""
+
+_JOB_COLUMNS = """
+    id, name, args, queue, priority, correlation_id, tags, state, run_at, dispatch, dispatched_at
+"""
+
+# Rows go in sorted by their unique key, so that two batches that share keys wait for each other and never deadlock.
+_STORE_EVENTS = text(f"""
+WITH stored AS (
+    INSERT INTO events (id, source, external_id, type, body, headers, secret_index, correlation_id, occurred_at)
+    SELECT id, source, external_id, type, body, CAST(headers AS jsonb), secret_index, correlation_id, occurred_at
+    FROM unnest(CAST(:id AS uuid[]), CAST(:source AS text[]), CAST(:external_id AS text[]), CAST(:type AS text[]),
+                CAST(:body AS bytea[]), CAST(:headers AS text[]), CAST(:secret_index AS smallint[]),
+                CAST(:correlation AS text[]), CAST(:occurred_at AS timestamptz[]))
+         AS e(id, source, external_id, type, body, headers, secret_index, correlation_id, occurred_at)
+    ORDER BY source, external_id
+    ON CONFLICT (source, external_id) DO NOTHING
+    RETURNING id
+), made AS (
+    INSERT INTO jobs ({_JOB_COLUMNS}, event_id)
+    SELECT {_JOB_VALUES}, j.origin FROM {_JOB_INPUT} JOIN stored ON stored.id = j.origin
+)
+SELECT id FROM stored
+""")  # noqa: S608 - the parts are constants
+
+_FIND_EVENTS = text("""
+SELECT e.source, e.external_id, e.id FROM events e
+JOIN unnest(CAST(:source AS text[]), CAST(:external_id AS text[])) AS k(source, external_id)
+  ON e.source = k.source AND e.external_id = k.external_id
+""")
+
+_STORE_SUBMISSIONS = text(f"""
+WITH input AS (
+    SELECT j.*, s.application_id, s.key, s.fingerprint, s.parent_id FROM {_JOB_INPUT}
+    JOIN unnest(CAST(:job_id AS uuid[]), CAST(:application AS uuid[]), CAST(:key AS text[]),
+                CAST(:fingerprint AS bytea[]), CAST(:parent AS uuid[]))
+         AS s(id, application_id, key, fingerprint, parent_id) ON s.id = j.id
+), keyed AS (
+    INSERT INTO idempotency_keys (application_id, key, fingerprint, job_id)
+    SELECT application_id, key, fingerprint, id FROM input WHERE key IS NOT NULL
+    ORDER BY application_id, key
+    ON CONFLICT (application_id, key) DO NOTHING
+    RETURNING job_id
+)
+INSERT INTO jobs ({_JOB_COLUMNS}, application_id, idempotency_key, parent_id)
+SELECT {_JOB_VALUES}, j.application_id, j.key, j.parent_id FROM input j
+WHERE j.key IS NULL OR j.id IN (SELECT job_id FROM keyed)
+RETURNING id, created_at
+""")  # noqa: S608 - the parts are constants
+
+_FIND_KEYS = text("""
+SELECT i.application_id, i.key, i.job_id, i.fingerprint FROM idempotency_keys i
+JOIN unnest(CAST(:application AS uuid[]), CAST(:key AS text[])) AS k(application_id, key)
+  ON i.application_id = k.application_id AND i.key = k.key
+""")
+
+
+class IntakeStore:
+    """Inserts, in batches."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def store_events(self, events: Sequence[NewEvent]) -> list[Stored]:
+        """Store events and their jobs in one transaction; an event that is there already changes nothing."""
+        jobs = [(job, event.id) for event in events for job in event.jobs]
+        rows = await self._database.run(_STORE_EVENTS, {**_event_columns(events), **_job_columns(jobs)})
+        fresh = {row[0] for row in rows}
+        known = await self._find_events([event for event in events if event.id not in fresh])
+        return [
+            Stored(event.id, duplicate=False)
+            if event.id in fresh
+            else Stored(known[event.source, event.external_id], duplicate=True)
+            for event in events
+        ]
+
+    async def store_submissions(self, submissions: Sequence[NewSubmission]) -> list[Stored]:
+        """Store submitted jobs in one transaction; a key that is there already gives the job it stands for."""
+        parameters = _job_columns([(item.job, None) for item in submissions])
+        parameters |= {
+            "application": [item.application for item in submissions],
+            "key": [item.key for item in submissions],
+            "fingerprint": [item.fingerprint for item in submissions],
+            "parent": [item.job.parent_id for item in submissions],
+        }
+        fresh = {row[0]: row[1] for row in await self._database.run(_STORE_SUBMISSIONS, parameters)}
+        known = await self._find_keys([item for item in submissions if item.job.id not in fresh])
+        return [
+            Stored(item.job.id, duplicate=False, created_at=fresh[item.job.id])
+            if item.job.id in fresh
+            else Stored(
+                known[item.application, item.key][0],
+                duplicate=True,
+                fingerprint=known[item.application, item.key][1],
+            )
+            for item in submissions
+        ]
+
+    async def _find_events(self, events: Sequence[NewEvent]) -> dict[tuple[str, str], UUID]:
+        # A statement of its own: the one that met the conflict cannot see what it conflicted with.
+        if not events:
+            return {}
+        columns = {"source": [e.source for e in events], "external_id": [e.external_id for e in events]}
+        rows = await self._database.run(_FIND_EVENTS, columns)
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    async def _find_keys(
+        self, items: Sequence[NewSubmission]
+    ) -> dict[tuple[UUID, str | None], tuple[UUID, bytes]]:
+        if not items:
+            return {}
+        columns = {"application": [i.application for i in items], "key": [i.key for i in items]}
+        rows = await self._database.run(_FIND_KEYS, columns)
+        return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+
+def _event_columns(events: Sequence[NewEvent]) -> dict[str, list[Any]]:
+    return {
+        "id": [e.id for e in events],
+        "source": [e.source for e in events],
+        "external_id": [e.external_id for e in events],
+        "type": [e.type for e in events],
+        "body": [e.body for e in events],
+        "headers": [e.headers for e in events],
+        "secret_index": [e.secret_index for e in events],
+        "correlation": [e.correlation_id for e in events],
+        "occurred_at": [e.occurred_at for e in events],
+    }
+
+
+def _job_columns(jobs: Sequence[tuple[NewJob, UUID | None]]) -> dict[str, list[Any]]:
+    return {
+        "job_id": [job.id for job, _ in jobs],
+        "name": [job.name for job, _ in jobs],
+        "args": [job.args for job, _ in jobs],
+        "queue": [job.queue for job, _ in jobs],
+        "priority": [job.priority for job, _ in jobs],
+        "job_correlation": [job.correlation_id for job, _ in jobs],
+        "tags": [job.tags for job, _ in jobs],
+        "run_at": [job.run_at for job, _ in jobs],
+        "direct": [job.direct for job, _ in jobs],
+        "origin": [origin for _, origin in jobs],
+    }

@@ -1,0 +1,156 @@
+"""The relay's statements: what is due, what has room, what was lost, whose worker is gone.
+
+Every statement is bounded, takes its rows with SKIP LOCKED, and may run in many processes at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+
+from hub.infra.queue import Ready
+from hub.infra.store.database import Database
+
+_PROMOTE = text("""
+WITH due AS (
+    SELECT id FROM jobs WHERE state IN ('scheduled', 'retrying', 'waiting') AND run_at <= now()
+    ORDER BY run_at LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs j SET state = 'queued', reason = NULL FROM due WHERE j.id = due.id RETURNING j.id
+""")
+
+_NEXT_DUE = text("""
+SELECT extract(epoch FROM min(run_at) - now()) FROM jobs WHERE state IN ('scheduled', 'retrying', 'waiting')
+""")
+
+_REFILL = text("""
+WITH next AS (
+    SELECT id FROM jobs WHERE state = 'queued' AND dispatched_at IS NULL AND queue = :queue
+    ORDER BY queue, priority DESC, run_at, id LIMIT :room FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs j SET dispatch = j.dispatch + 1, dispatched_at = now() FROM next WHERE j.id = next.id
+RETURNING j.id, j.dispatch, j.queue, j.priority, j.run_at
+""")
+
+_BACKLOG = text("""
+SELECT q.name FROM queues q WHERE q.paused_at IS NULL AND EXISTS (
+    SELECT FROM jobs j WHERE j.state = 'queued' AND j.dispatched_at IS NULL AND j.queue = q.name
+)
+""")
+
+_HANDED_LONG_AGO = text("""
+SELECT id, dispatch, queue, priority, run_at, dispatched_at FROM jobs
+WHERE dispatched_at IS NOT NULL AND dispatched_at < now() - make_interval(secs => :age)
+  AND (dispatched_at, id) > (coalesce(CAST(:after_at AS timestamptz), '-infinity'), CAST(:after_id AS uuid))
+ORDER BY dispatched_at, id LIMIT :limit
+""")
+
+_TAKE_BACK = text("""
+UPDATE jobs j SET dispatched_at = NULL
+FROM unnest(CAST(:id AS uuid[]), CAST(:dispatch AS int[])) AS l(id, dispatch)
+WHERE j.id = l.id AND j.dispatch = l.dispatch AND j.state = 'queued' RETURNING j.id
+""")
+
+_ABANDONED = text("""
+SELECT j.id, j.name, j.attempt, j.failures, j.crashes, j.worker_id FROM jobs j JOIN workers w ON w.id = j.worker_id
+WHERE j.state = 'running' AND w.lease_until < now()
+ORDER BY j.id LIMIT :limit
+""")
+
+_HOLD_PAUSED = text("""
+WITH paused AS (
+    SELECT j.id FROM queues q JOIN jobs j ON j.queue = q.name
+    WHERE q.paused_at IS NOT NULL AND j.state = 'queued' LIMIT :limit FOR UPDATE OF j SKIP LOCKED
+)
+UPDATE jobs j SET state = 'held', reason = 'queue_paused', dispatched_at = NULL FROM paused p WHERE j.id = p.id
+RETURNING j.id
+""")
+
+_RELEASE_HELD = text("""
+WITH free AS (
+    SELECT j.id FROM jobs j JOIN queues q ON q.name = j.queue
+    WHERE j.state = 'held' AND q.paused_at IS NULL
+      AND (j.reason = 'queue_paused' OR j.reason = 'unknown_job' AND j.name = ANY(CAST(:known AS text[])))
+    LIMIT :limit FOR UPDATE OF j SKIP LOCKED
+)
+UPDATE jobs j SET state = 'queued', reason = NULL FROM free f WHERE j.id = f.id RETURNING j.id
+""")
+
+_KNOW_QUEUES = text("INSERT INTO queues (name) SELECT unnest(CAST(:names AS text[])) ON CONFLICT DO NOTHING")
+
+NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A running job whose worker's lease has lapsed."""
+
+    id: UUID
+    name: str
+    attempt: int
+    failures: int
+    crashes: int
+    worker: UUID
+
+
+class RelayStore:
+    """Bounded sweeps over unfinished work."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def know_queues(self, names: Sequence[str]) -> None:
+        """Make sure that the queues exist."""
+        await self._database.run(_KNOW_QUEUES, {"names": sorted(names)})
+
+    async def promote_due(self, limit: int) -> int:
+        """Queue what has become due; gives how many."""
+        return len(await self._database.run(_PROMOTE, {"limit": limit}))
+
+    async def until_next_due(self) -> float | None:
+        """Seconds until the next job becomes due; None if none is scheduled."""
+        [(seconds,)] = await self._database.run(_NEXT_DUE)
+        return None if seconds is None else float(seconds)
+
+    async def backlog(self) -> list[str]:
+        """The queues with work that was not handed over and that are not paused."""
+        return [row[0] for row in await self._database.run(_BACKLOG)]
+
+    async def refill(self, queue: str, room: int) -> list[Ready]:
+        """Mark the next jobs of a queue as handed over; the caller hands them over."""
+        rows = await self._database.run(_REFILL, {"queue": queue, "room": room})
+        return [Ready(*row) for row in rows]
+
+    async def handed_long_ago(self, age: timedelta, limit: int) -> list[list[Ready]]:
+        """Everything handed over longer ago and not begun, in pages."""
+        pages: list[list[Ready]] = []
+        after_at, after_id = None, NOBODY
+        while True:
+            rows = await self._database.run(
+                _HANDED_LONG_AGO,
+                {"age": age.total_seconds(), "after_at": after_at, "after_id": after_id, "limit": limit},
+            )
+            if rows:
+                pages.append([Ready(*row[:5]) for row in rows])
+                after_at, after_id = rows[-1][5], rows[-1][0]
+            if len(rows) < limit:
+                return pages
+
+    async def take_back(self, lost: Sequence[Ready]) -> int:
+        """Make lost hand-overs eligible again; a claim that is under way makes this a no-op for its job."""
+        parameters = {"id": [entry.job for entry in lost], "dispatch": [entry.dispatch for entry in lost]}
+        return len(await self._database.run(_TAKE_BACK, parameters))
+
+    async def abandoned(self, limit: int) -> list[Abandoned]:
+        """Running jobs whose worker's lease has lapsed."""
+        return [Abandoned(*row) for row in await self._database.run(_ABANDONED, {"limit": limit})]
+
+    async def hold_paused(self, limit: int) -> int:
+        """Hold what is queued in paused queues."""
+        return len(await self._database.run(_HOLD_PAUSED, {"limit": limit}))
+
+    async def release_held(self, known: Sequence[str], limit: int) -> int:
+        """Queue again what was held for a reason that has gone."""
+        return len(await self._database.run(_RELEASE_HELD, {"known": list(known), "limit": limit}))

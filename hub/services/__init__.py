@@ -1,0 +1,1 @@
+"""Use-cases, one verb family a file, over the stores."""

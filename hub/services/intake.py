@@ -1,0 +1,178 @@
+"""Taking webhooks in: verify, read, tell duplicates apart, store with the jobs they start, answer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from hub.domain.errors import Invalid, NotFound, SignatureRefused
+from hub.domain.signatures import Refused
+from hub.domain.sources import Reply, Source
+from hub.domain.specs import JobSpec
+from hub.infra.batch import Batcher
+from hub.infra.queue import Ready
+from hub.infra.store.database import is_data_error
+from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, Stored
+from hub.registry import Registry
+from hub.services.handover import Handover
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a provider is told: the hub's id of the event, or the source's own words."""
+
+    event_id: UUID | None
+    duplicate: bool
+    reply: Reply | None
+
+
+# Signatures and credentials have done their work when the event is stored; kept, they could only leak.
+_DROPPED = ("authorization", "cookie", "proxy-authorization")
+_MAX_HEADERS = 64
+
+
+class Intake:
+    """Receives deliveries. One per web process.
+
+    Args:
+        store: where events go.
+        registry: the sources, and which jobs want which events.
+        secrets: the configured secrets of each source, oldest first.
+        handover: where the jobs go after the commit.
+        clock: the time that signatures are judged by.
+        new_id: makes UUIDv7s.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with
+        self,
+        store: IntakeStore,
+        registry: Registry,
+        secrets: Mapping[str, Sequence[str]],
+        handover: Handover,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+        pending: int = 2_000,
+    ) -> None:
+        self._registry = registry
+        self._secrets = secrets
+        self._handover = handover
+        self._clock = clock
+        self._new_id = new_id
+        self._store = store
+        self._batch: Batcher[NewEvent, Stored] = Batcher(self._flush, limit=200, pending=pending, lanes=2)
+
+    async def receive(
+        self, source: str, headers: Mapping[str, str], body: bytes, correlation_id: str
+    ) -> Receipt:
+        """Accept one delivery; when this returns, the event and its jobs are durable.
+
+        Args:
+            source: the name in the path.
+            headers: with lower-case names.
+            body: exactly as received.
+            correlation_id: what ties everything that follows together.
+
+        Raises:
+            NotFound: there is no such source.
+            SignatureRefused: the delivery is not shown to be the provider's.
+            Invalid: it is, and cannot be read.
+            Unavailable: it cannot be stored now; the provider should send it again.
+        """
+        known = self._registry.sources.get(source)
+        if known is None:
+            raise NotFound(f"there is no webhook source {source!r}", code="unknown_source")
+        now = self._clock()
+        verdict = known.scheme.verify(headers, body, self._secrets.get(source, ()), now)
+        if isinstance(verdict, Refused):
+            raise SignatureRefused(verdict)
+        payload = _parse(body)
+        if known.handshake and (reply := known.handshake(headers, payload)):
+            return Receipt(None, False, reply)
+        event = self._event(known, headers, body, payload, correlation_id, verdict.secret)
+        stored = await self._batch.submit(event)
+        return Receipt(stored.id, stored.duplicate, known.reply)
+
+    async def drain(self) -> None:
+        """Wait until everything received is stored and handed over."""
+        await self._batch.drain()
+        await self._handover.drain()
+
+    def _event(  # noqa: PLR0913, PLR0917
+        self,
+        source: Source,
+        headers: Mapping[str, str],
+        body: bytes,
+        payload: Mapping[str, Any],
+        correlation_id: str,
+        secret: int,
+    ) -> NewEvent:
+        reading = source.read(headers, payload)
+        jobs = tuple(
+            self._job(spec, correlation_id) for spec in self._registry.subscribers(source.name, reading.type)
+        )
+        kept = {name: value for name, value in headers.items() if _is_kept(name)}
+        return NewEvent(
+            self._new_id(),
+            source.name,
+            reading.external_id,
+            reading.type,
+            body,
+            orjson.dumps(dict(list(kept.items())[:_MAX_HEADERS])).decode(),
+            secret,
+            correlation_id,
+            reading.occurred_at,
+            jobs,
+        )
+
+    def _job(self, spec: JobSpec, correlation_id: str) -> NewJob:
+        direct = self._handover.fits(spec.queue)
+        return NewJob(
+            self._new_id(), spec.name, None, spec.queue, spec.priority, correlation_id, direct=direct
+        )
+
+    async def _flush(self, events: list[NewEvent]) -> Sequence[Stored | Exception]:
+        try:
+            stored = await self._store.store_events(events)
+        except Exception as error:
+            if len(events) > 1 and is_data_error(error):
+                return [await self._flush_alone(event) for event in events]
+            raise
+        self._hand_over(events, stored)
+        return stored
+
+    async def _flush_alone(self, event: NewEvent) -> Stored | Exception:
+        try:
+            [stored] = await self._flush([event])
+        except Exception as error:  # noqa: BLE001 - it belongs to this event alone
+            return error
+        return stored
+
+    def _hand_over(self, events: Sequence[NewEvent], stored: Sequence[Stored]) -> None:
+        now = self._clock()
+        self._handover.hand_over(
+            [
+                Ready(job.id, 1, job.queue, job.priority, now)
+                for event, outcome in zip(events, stored, strict=True)
+                if not outcome.duplicate
+                for job in event.jobs
+                if job.direct
+            ]
+        )
+
+
+def _parse(body: bytes) -> Mapping[str, Any]:
+    try:
+        payload = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"the body is not JSON: {error}", code="unreadable_body") from None
+    if not isinstance(payload, dict):
+        raise Invalid("the body is not a JSON object", code="unreadable_body")
+    return payload
+
+
+def _is_kept(name: str) -> bool:
+    return name not in _DROPPED and "signature" not in name and "token" not in name
