@@ -84,6 +84,31 @@ def resume(step: Step | None, *, generation: int, now: datetime, kept_for: timed
     return Resume.REPEAT if is_covered(step.first_sent_at, now=now, kept_for=kept_for) else Resume.ASK
 
 
+def conclude(
+    before: Step | None, seen: Certainty, *, generation: int, now: datetime, kept_for: timedelta | None
+) -> Certainty:
+    """Say what is known of a step's effect after it was sent (again), from the record and the new answer.
+
+    An effect that may exist since an earlier send is not undone by a repeat that never arrived, nor by one that was
+    refused by a provider that had forgotten the key by then: what was unknown stays so.
+
+    Args:
+        before: the record as it was before this send; None if there was none.
+        seen: what the answer to this send alone says.
+        generation: the job's present generation; a higher one than the step's vouches for the earlier send.
+        now: the database's clock.
+        kept_for: as for `resume`.
+    """
+    if before is None or before.certainty is not Certainty.UNKNOWN:
+        return seen
+    if seen is Certainty.NOT_SENT:
+        return Certainty.UNKNOWN
+    if seen is Certainty.REJECTED and generation <= before.generation:
+        covered = is_covered(before.first_sent_at, now=now, kept_for=kept_for)
+        return Certainty.REJECTED if covered or before.effect is Effect.READ else Certainty.UNKNOWN
+    return seen
+
+
 def is_covered(first_sent_at: datetime | None, *, now: datetime, kept_for: timedelta | None) -> bool:
     """Whether the provider still remembers the key, so that a repeat cannot do the thing twice."""
     if kept_for is None or first_sent_at is None:
