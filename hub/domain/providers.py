@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from hub.domain.effects import Effect
+from hub.domain.encoding import fill, flatten
 from hub.domain.errors import CallError, NoAnswer, ProviderFault, Rejected, Throttled, Unauthorized
 
 
@@ -126,6 +128,10 @@ class Limits:
     per_second: float | None = None
     concurrent: int = 50
 
+    def __post_init__(self) -> None:
+        if self.concurrent < 1 or not (self.per_second is None or self.per_second > 0):
+            raise ValueError("Limits need concurrent >= 1 and per_second > 0 (or None)")
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -229,11 +235,11 @@ class Operation(Generic[A, R]):
 
 
 def build_http(operation: Operation[Any, Any], args: Model, call: Call) -> HttpRequest:
-    """Build a request from method, path and arguments: the path takes its own, the rest is body (or query)."""
-    fields = args.model_dump(mode="json", by_alias=True, exclude_none=True)
-    path = operation.path
-    for name in [name for name in fields if f"{{{name}}}" in path]:
-        path = path.replace(f"{{{name}}}", quote(str(fields.pop(name)), safe=""))
+    """Build a request from method, path and arguments: the path takes its own, the rest is body (or query).
+
+    Raises Invalid where an argument cannot stand in the path.
+    """
+    path, fields = fill(operation.path, args.model_dump(mode="json", by_alias=True, exclude_none=True))
     provider = operation.provider
     headers = {"Accept": "application/json", **provider.headers, **provider.auth.headers(call.credentials)}
     headers["X-Request-Id"] = call.correlation_id
@@ -248,26 +254,6 @@ def build_http(operation: Operation[Any, Any], args: Model, call: Call) -> HttpR
         return HttpRequest(operation.method, url, headers, urlencode(flatten(fields)).encode())
     headers["Content-Type"] = "application/json"
     return HttpRequest(operation.method, url, headers, json.dumps(fields, ensure_ascii=False).encode())
-
-
-def flatten(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Nested values as form fields: `metadata[order]`, `items[0][price]`; booleans as true and false."""
-    pairs: list[tuple[str, str]] = []
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                walk(f"{prefix}[{key}]" if prefix else str(key), inner)
-        elif isinstance(value, list | tuple):
-            for index, inner in enumerate(value):
-                walk(f"{prefix}[{index}]", inner)
-        elif isinstance(value, bool):
-            pairs.append((prefix, "true" if value else "false"))
-        else:
-            pairs.append((prefix, str(value)))
-
-    walk("", fields)
-    return pairs
 
 
 def read_json(operation: Operation[Any, Any], answer: Answer) -> Mapping[str, Any]:
@@ -311,11 +297,18 @@ MAX_RETRY_AFTER = timedelta(hours=6)
 
 
 def retry_after_of(answer: Answer) -> timedelta | None:
-    """Retry-After in seconds (RFC 9110, 10.2.3), at most six hours; a date or nonsense counts as not given."""
+    """Retry-After (RFC 9110, 10.2.3), at most six hours; nonsense counts as not given.
+
+    A date is measured against the answer's own Date, so that it does not matter whose clock is wrong.
+    """
     value = answer.headers.get("retry-after", "").strip()
-    if not (value.isascii() and value.isdigit() and len(value) < 10):
+    if value.isascii() and value.isdigit():
+        return min(timedelta(seconds=int(value[:9])), MAX_RETRY_AFTER)
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(answer.headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
         return None
-    return min(timedelta(seconds=int(value)), MAX_RETRY_AFTER)
+    return min(max(wait, timedelta(0)), MAX_RETRY_AFTER)
 
 
 def with_base_url(provider: Provider, base_url: str) -> Provider:
