@@ -74,7 +74,7 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as it is kept: no traceback, no body, no secret.
+    """An error as it is kept: no traceback, no body, no secret; and nothing that PostgreSQL's text cannot hold.
 
     Attributes:
         code: for machines, such as `card_declined` or `timeout`.
@@ -87,6 +87,18 @@ class Failure:
     message: str
     kind: str
     signature: str
+
+    def __post_init__(self) -> None:
+        # Settlements are written in batches: one message with a NUL in it would stop all the others.
+        for name in ("code", "message", "kind"):
+            object.__setattr__(self, name, _storable(getattr(self, name)))
+
+
+MAX_MESSAGE = 2000
+
+
+def _storable(text: str) -> str:
+    return text[:MAX_MESSAGE].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +191,12 @@ class Transition:
 
 
 CRASH_LIMIT = 3
+MAX_DELAY = timedelta(days=366)  # a job or provider that asks for more is asked again then
 
 
-def decide(job: Standing, outcome: Outcome, now: datetime, rng: Random) -> Transition:
+def decide(  # noqa: PLR0911 - one return for each outcome
+    job: Standing, outcome: Outcome, now: datetime, rng: Random
+) -> Transition:
     """Say what becomes of a running job. The only place where that is decided.
 
     Args:
@@ -201,7 +216,7 @@ def decide(job: Standing, outcome: Outcome, now: datetime, rng: Random) -> Trans
             )
         case Snoozed(delay, failure):
             return Transition(
-                JobState.RETRYING, job.failures, 0, OutcomeKind.SNOOZED, run_at=now + delay, failure=failure
+                JobState.RETRYING, job.failures, 0, OutcomeKind.SNOOZED, _due(now, delay), failure=failure
             )
         case Interrupted(failure, crashed):
             return _interrupted(job, failure, crashed=crashed, now=now)
@@ -224,6 +239,10 @@ def decide(job: Standing, outcome: Outcome, now: datetime, rng: Random) -> Trans
             assert_never(outcome)
 
 
+def _due(now: datetime, delay: timedelta) -> datetime:
+    return now + min(max(delay, timedelta(0)), MAX_DELAY)
+
+
 def _failed(
     job: Standing, failure: Failure, retry_after: timedelta | None, now: datetime, rng: Random
 ) -> Transition:
@@ -232,13 +251,13 @@ def _failed(
         return Transition(
             JobState.FAILED, failures, 0, OutcomeKind.FAILED, reason=Reason.EXHAUSTED, failure=failure
         )
-    due = now + job.retry.delay(failures, rng, retry_after=retry_after)
+    due = _due(now, job.retry.delay(failures, rng, retry_after=retry_after))
     return Transition(JobState.RETRYING, failures, 0, OutcomeKind.FAILED, run_at=due, failure=failure)
 
 
 def _interrupted(job: Standing, failure: Failure, *, crashed: bool, now: datetime) -> Transition:
     crashes = job.crashes + 1 if crashed else job.crashes
-    if crashes >= CRASH_LIMIT:
+    if crashed and crashes >= CRASH_LIMIT:
         return Transition(
             JobState.FAILED,
             job.failures,
@@ -252,10 +271,13 @@ def _interrupted(job: Standing, failure: Failure, *, crashed: bool, now: datetim
     )
 
 
-# Whatever differs between two failures of one cause: ids, hashes, numbers, times, quoted values.
+# Whatever differs between two failures of one cause: quoted values (an apostrophe is no quote), addresses, ids such as
+# `cus_QhT3x` (a plain word such as `no_such_card` is none), hashes, numbers, times.
 _VARIABLE = re.compile(
-    r"'[^']*'|\"[^\"]*\""
-    r"|\b[a-z]{2,6}_[A-Za-z0-9_]{6,}\b"
+    r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\""
+    r"|[\w.+-]{1,64}@[\w.-]{1,255}"
+    r"|\b[a-z]{2,6}_(?=\w*[A-Z0-9])\w{6,}\b"
+    r"|\b(?=[A-Z]*[0-9])(?=[0-9]*[A-Z])[0-9A-Z]{16,}\b"
     r"|\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
     r"|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b"
     r"|\d+(?:[.:,-]\d+)*"
@@ -270,4 +292,4 @@ def normalise(message: str) -> str:
 def signature_of(job: str, step: str, kind: str, code: str, message: str) -> str:
     """A short, stable name for the cause of a failure, equal for all failures that share it."""
     cause = "\x1f".join((job, step, kind, code, normalise(message)))
-    return hashlib.sha256(cause.encode()).hexdigest()[:16]
+    return hashlib.sha256(cause.encode("utf-8", "replace")).hexdigest()[:16]
