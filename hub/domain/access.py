@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
@@ -45,10 +45,10 @@ _TOKEN = re.compile(r"hub_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An API key as presented: `hub_<id>_<secret>`. Its repr never shows the secret."""
+    """An API key as presented: `hub_<id>_<secret>`. Its repr shows neither the secret nor its digest."""
 
     key: KeyId
-    digest: bytes
+    digest: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> "Token | None":

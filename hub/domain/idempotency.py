@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from hub.domain.errors import Invalid
+
 MAX_KEY_LENGTH = 255
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_KEY = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY_LENGTH}}}")
 
 
 class Match(StrEnum):
@@ -29,8 +31,16 @@ def is_valid_key(key: str) -> bool:
 
 
 def fingerprint(request: Mapping[str, Any]) -> bytes:
-    """A digest of a request's meaning: equal for equal JSON values in any order of their fields."""
-    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    """A digest of a request's meaning: equal for equal JSON values in any order of their fields.
+
+    Raises Invalid for a request that is nested too deeply (several hundred levels).
+    """
+    try:
+        canonical = json.dumps(
+            request, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
+        )
+    except RecursionError:
+        raise Invalid("the request is nested too deeply", code="too_deep") from None
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).digest()
 
 

@@ -25,9 +25,9 @@ class Backoff:
     cap: timedelta = timedelta(hours=1)
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or self.base <= timedelta(0) or self.factor < 1 or self.cap < self.base:
-            msg = "a Backoff needs attempts >= 1, base > 0, factor >= 1 and cap >= base"
-            raise ValueError(msg)
+        # `not (...)`, so that a factor that is not a number is refused as well.
+        if not (self.attempts >= 1 and timedelta(0) < self.base <= self.cap and self.factor >= 1):
+            raise ValueError("a Backoff needs attempts >= 1, base > 0, factor >= 1 and cap >= base")
 
     def ceiling(self, failures: int) -> timedelta:
         """The longest delay after this many failures (1 for the first)."""

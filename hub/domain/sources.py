@@ -170,6 +170,7 @@ def _when(value: str | None) -> datetime | None:
     try:
         moment = datetime.fromtimestamp(int(value), UTC) if value.isascii() and value.isdigit() else None
         moment = moment or datetime.fromisoformat(value)
+        # Inside the `try`: a time at the edge of the calendar has no UTC.
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

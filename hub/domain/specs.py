@@ -79,6 +79,7 @@ class JobSpec:
 
 
 QUEUE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_SUBSCRIPTION = re.compile(r"[^\s:]+:\S+")
 DEFAULT_PRIORITY = 5
 
 
@@ -106,7 +107,11 @@ def job(
     def describe(function: JobFunction) -> JobSpec:
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         events = (on,) if isinstance(on, str) else tuple(on)
-        problems = [*_shape_problems(name, function), *_policy_problems(name, queue, priority, events)]
+        problems = [
+            *_shape_problems(name, function),
+            *_policy_problems(name, queue, priority, timeout),
+            *_subscription_problems(name, events),
+        ]
         if problems:
             raise ConfigurationError(*problems)
         summary = (inspect.getdoc(function) or "").partition("\n")[0]
@@ -116,7 +121,11 @@ def job(
 
 
 def _parameters(function: JobFunction) -> list[str]:
-    return list(inspect.signature(function).parameters)
+    """The names in order; with a star where a parameter cannot be given by position."""
+    ways = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [
+        p.name if p.kind in ways else f"*{p.name}" for p in inspect.signature(function).parameters.values()
+    ]
 
 
 def _args_type(function: JobFunction) -> type[Any]:
@@ -129,16 +138,29 @@ def _shape_problems(name: str, function: JobFunction) -> list[str]:
         return [f"job {name} must be an async function"]
     if len(_parameters(function)) != 2 or _parameters(function)[1] not in function.__annotations__:
         return [f"job {name} must take (ctx: JobContext, args: SomeArgs), with the arguments' type annotated"]
+    try:
+        kind: object = _args_type(function)
+    except (NameError, TypeError) as error:
+        return [f"job {name}: its annotations cannot be read when it runs ({error})"]
+    if not (isinstance(kind, type) and hasattr(kind, "model_validate")):
+        return [f"job {name}: its arguments must be a class of Args or EventModel, not {kind!r}"]
     return []
 
 
-def _policy_problems(name: str, queue: str, priority: int, events: tuple[str, ...]) -> list[str]:
+def _policy_problems(name: str, queue: str, priority: int, timeout: timedelta) -> list[str]:
     problems = []
     if not QUEUE_NAME.fullmatch(queue):
         problems.append(f"job {name}: queue {queue!r} must be lower-case letters, digits, '-' and '_'")
     if not 0 <= priority <= 9:
         problems.append(f"job {name}: priority {priority} must be 0 to 9")
-    problems += [
-        f"job {name}: on={event!r} must be '<source>:<type>'" for event in events if ":" not in event
-    ]
+    if timeout <= timedelta(0):
+        problems.append(f"job {name}: timeout must be longer than nothing")
     return problems
+
+
+def _subscription_problems(name: str, events: tuple[str, ...]) -> list[str]:
+    return [
+        f"job {name}: on={event!r} must be '<source>:<type>'"
+        for event in events
+        if not _SUBSCRIPTION.fullmatch(event)
+    ]
