@@ -1,0 +1,1 @@
+"""The sources, each judged by the library that its provider publishes."""
