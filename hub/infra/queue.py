@@ -5,7 +5,6 @@ expiry, nothing that could be lost. The score orders by priority, then by due ti
 again by the relay; what is handed over twice is refused by the claim.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -156,7 +155,7 @@ def parse_member(member: bytes | str) -> Handed | None:
 async def _guard(command: Any) -> Any:
     try:
         return await command
-    except (RedisError, OSError, asyncio.TimeoutError) as error:
+    except (TimeoutError, RedisError, OSError) as error:
         message = f"Redis is not available ({type(error).__name__})"
         raise Unavailable(message) from error
 

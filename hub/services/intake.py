@@ -46,7 +46,7 @@ class Intake:
         new_id: makes UUIDv7s.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with
+    def __init__(
         self,
         store: IntakeStore,
         registry: Registry,
@@ -101,7 +101,7 @@ class Intake:
         await self._batch.drain()
         await self._handover.drain()
 
-    def _event(  # noqa: PLR0913, PLR0917
+    def _event(
         self,
         source: Source,
         headers: Mapping[str, str],

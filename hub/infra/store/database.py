@@ -1,12 +1,11 @@
 """The connection to PostgreSQL, and how its troubles are told to the rest of the hub."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
-from collections.abc import AsyncIterator
 
-from sqlalchemy import Row, TextClause
+from sqlalchemy import TextClause
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -34,7 +33,7 @@ class Database:
 
     async def run(
         self, statement: TextClause, parameters: Mapping[str, Any] | None = None
-    ) -> Sequence[Row[Any]]:
+    ) -> Sequence[Any]:
         """Run one statement as one transaction in one round trip, and give its rows.
 
         Raises:

@@ -1,0 +1,78 @@
+"""What an attempt came to, judged by the error that ended it. Which errors may pass is decided here and nowhere else."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from hub.domain.errors import (
+    CallError,
+    Declined,
+    Fail,
+    Invalid,
+    NotSent,
+    Rejected,
+    Snooze,
+    StepsChanged,
+    Throttled,
+    UncertainEffect,
+)
+from hub.domain.jobs import (
+    Failed,
+    FailedForGood,
+    Failure,
+    Holds,
+    Outcome,
+    Reason,
+    Snoozed,
+    Uncertain,
+    signature_of,
+)
+
+# Without a Retry-After, a throttled provider is left alone for this long.
+_THROTTLED = timedelta(seconds=10)
+_MAX_MESSAGE = 500
+
+
+def failure_of(error: BaseException, job: str, step: str, redact: Callable[[str], str]) -> Failure:
+    """An error as it is kept: one redacted sentence and a signature.
+
+    Args:
+        error: what was raised.
+        job: the job's name.
+        step: the step it came from, empty if none.
+        redact: takes out what must not be kept.
+    """
+    kind = type(error).__name__
+    message = redact(str(error) or kind)[:_MAX_MESSAGE].replace("\x00", "")
+    code = str(getattr(error, "code", None) or _code_of(error))[:100].replace("\x00", "")
+    return Failure(code, message, kind, signature_of(job, step, kind, code, message))
+
+
+def judge(error: BaseException, failure: Failure) -> Outcome:  # noqa: C901, PLR0911 - one case for each error
+    """Say what the attempt came to. Anything nobody foresaw may pass, and is tried again."""
+    match error:
+        case Snooze():
+            return Snoozed(error.delay, failure)
+        case Throttled():
+            return Snoozed(error.retry_after or _THROTTLED, failure)
+        case NotSent(retry_after=timedelta() as delay):
+            return Snoozed(delay, failure)
+        case UncertainEffect():
+            return Uncertain(failure)
+        case StepsChanged():
+            return Holds(failure, Reason.STEPS_CHANGED)
+        case Fail():
+            return FailedForGood(failure, Reason.STOPPED)
+        case Invalid():
+            return FailedForGood(failure, Reason.INVALID)
+        case Declined():
+            return FailedForGood(failure, Reason.DECLINED)
+        case Rejected():
+            return FailedForGood(failure, Reason.REJECTED)
+        case CallError():
+            return Failed(failure, error.retry_after)
+        case _:
+            return Failed(failure)
+
+
+def _code_of(error: BaseException) -> str:
+    return "timeout" if isinstance(error, TimeoutError) else "unexpected_error"

@@ -1,0 +1,134 @@
+"""What people change: each action is one conditional statement, and its line in the audit log is part of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+
+from hub.infra.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Who does something, and why. `detail` is JSON."""
+
+    id: UUID
+    actor: str
+    detail: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whose jobs may be changed: everybody's if `application` is None."""
+
+    application: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedJob:
+    """A job to be made for an event that was received before."""
+
+    id: UUID
+    name: str
+    queue: str
+    priority: int
+
+
+def _noted(action: str, subject: str) -> str:
+    return f"""
+        INSERT INTO audit_log (id, actor, action, subject, detail)
+        SELECT CAST(:audit AS uuid), :actor, '{action}', CAST(m.{subject} AS text), CAST(:detail AS jsonb) FROM moved m
+    """
+
+
+# A retry by a person opens a new generation with a fresh budget; running a planned retry now does not.
+_RETRY = text(f"""
+WITH moved AS (
+    UPDATE jobs SET
+        generation = generation + CASE WHEN state = 'retrying' THEN 0 ELSE 1 END,
+        failures = CASE WHEN state = 'retrying' THEN failures ELSE 0 END,
+        crashes = 0, state = 'queued', reason = NULL, run_at = now(), settled_at = NULL, dispatched_at = NULL
+    WHERE id = :id AND (CAST(:application AS uuid) IS NULL OR application_id = :application)
+      AND (state IN ('cancelled', 'retrying') OR state = 'failed' AND (reason <> 'uncertain' OR :decided))
+    RETURNING id
+), noted AS ({_noted("job.retry", "id")})
+SELECT id FROM moved
+""")  # noqa: S608 - the parts are constants
+
+_CANCEL = text(f"""
+WITH moved AS (
+    UPDATE jobs SET state = 'cancelled', reason = 'by_operator', settled_at = now(), dispatched_at = NULL
+    WHERE id = :id AND (CAST(:application AS uuid) IS NULL OR application_id = :application)
+      AND state IN ('scheduled', 'queued', 'retrying', 'waiting', 'held')
+    RETURNING id
+), noted AS ({_noted("job.cancel", "id")})
+SELECT id FROM moved
+""")  # noqa: S608 - the parts are constants
+
+_PAUSE = text(f"""
+WITH moved AS (
+    UPDATE queues SET paused_at = now() WHERE name = :name AND paused_at IS NULL RETURNING name
+), noted AS ({_noted("queue.pause", "name")})
+SELECT name FROM moved
+""")  # noqa: S608 - the parts are constants
+
+# What was held for the pause is queued again by the relay, in bounded steps.
+_RESUME = text(f"""
+WITH moved AS (
+    UPDATE queues SET paused_at = NULL WHERE name = :name AND paused_at IS NOT NULL RETURNING name
+), noted AS ({_noted("queue.resume", "name")})
+SELECT name FROM moved
+""")  # noqa: S608 - the parts are constants
+
+# The event's row is locked, so that retention cannot empty its body while jobs are made that need it.
+_REPLAY = text(f"""
+WITH moved AS (
+    SELECT id, correlation_id FROM events WHERE id = :id AND body IS NOT NULL FOR SHARE
+), made AS (
+    INSERT INTO jobs (id, name, queue, priority, state, run_at, event_id, correlation_id)
+    SELECT n.id, n.name, n.queue, n.priority, 'queued', now(), m.id, m.correlation_id
+    FROM moved m, unnest(CAST(:job_id AS uuid[]), CAST(:name AS text[]), CAST(:queue AS text[]),
+                         CAST(:priority AS smallint[])) AS n(id, name, queue, priority)
+), noted AS ({_noted("event.replay", "id")})
+SELECT id FROM moved
+""")  # noqa: S608 - the parts are constants
+
+
+class OperationsStore:
+    """Changes by people. Each method says whether its condition held; if not, nothing was changed or noted."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def retry(self, job: UUID, reach: Reach, audit: Audit, *, decided: bool) -> bool:
+        """Queue a job again; `decided`: a person has judged its uncertain effect."""
+        return await self._act(_RETRY, audit, id=job, application=reach.application, decided=decided)
+
+    async def cancel(self, job: UUID, reach: Reach, audit: Audit) -> bool:
+        """Cancel a job that no worker holds."""
+        return await self._act(_CANCEL, audit, id=job, application=reach.application)
+
+    async def pause(self, queue: str, audit: Audit) -> bool:
+        """Pause a queue that is not paused."""
+        return await self._act(_PAUSE, audit, name=queue)
+
+    async def resume(self, queue: str, audit: Audit) -> bool:
+        """Resume a queue that is paused."""
+        return await self._act(_RESUME, audit, name=queue)
+
+    async def replay(self, event: UUID, jobs: Sequence[ReplayedJob], audit: Audit) -> bool:
+        """Make new jobs for an event whose body is still there."""
+        return await self._act(
+            _REPLAY,
+            audit,
+            id=event,
+            job_id=[job.id for job in jobs],
+            name=[job.name for job in jobs],
+            queue=[job.queue for job in jobs],
+            priority=[job.priority for job in jobs],
+        )
+
+    async def _act(self, statement: TextClause, audit: Audit, **values: object) -> bool:
+        parameters = {**values, "audit": audit.id, "actor": audit.actor, "detail": audit.detail}
+        return bool(await self._database.run(statement, parameters))

@@ -1,0 +1,237 @@
+"""What is read to be shown: jobs, events, queues, workers. Nothing here changes anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from hub.infra.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job's row, with the names of what it refers to."""
+
+    id: UUID
+    name: str
+    queue: str
+    priority: int
+    state: str
+    reason: str | None
+    run_at: datetime
+    application: str | None
+    event_id: UUID | None
+    parent_id: UUID | None
+    correlation_id: str
+    idempotency_key: str | None
+    tags: list[str]
+    attempt: int
+    failures: int
+    generation: int
+    error_code: str | None
+    error_message: str | None
+    error_kind: str | None
+    error_signature: str | None
+    progress: Any
+    created_at: datetime
+    started_at: datetime | None
+    settled_at: datetime | None
+    queue_paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """All that is known of one job. `attempts` and `steps` are rows in the order of _ATTEMPT and _STEP."""
+
+    record: JobRecord
+    args: Any = field(repr=False)
+    result: Any = field(repr=False)
+    attempts: Sequence[Sequence[Any]]
+    steps: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event's row, with the jobs it started."""
+
+    id: UUID
+    source: str
+    external_id: str
+    type: str
+    correlation_id: str
+    occurred_at: datetime | None
+    received_at: datetime
+    size: int | None
+    jobs: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class EventFile:
+    """An event with what was received; `body` is None when retention has emptied it."""
+
+    record: EventRecord
+    headers: dict[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """A worker's row; it is alive while its lease lasts."""
+
+    id: UUID
+    host: str
+    pid: int
+    release: str
+    queues: list[str]
+    concurrency: int
+    started_at: datetime
+    lease_until: datetime
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Conditions that all hold: SQL that names its parameters, and their values."""
+
+    conditions: tuple[str, ...] = ()
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def and_(self, condition: str, **values: Any) -> "Where":
+        """One condition more."""
+        return Where((*self.conditions, condition), {**self.values, **values})
+
+    def __str__(self) -> str:
+        return " AND ".join(self.conditions) or "true"
+
+
+_JOB = """
+    j.id, j.name, j.queue, j.priority, j.state, j.reason, j.run_at, a.name AS application, j.event_id, j.parent_id,
+    j.correlation_id, j.idempotency_key, j.tags, j.attempt, j.failures, j.generation, j.error_code, j.error_message,
+    j.error_kind, j.error_signature, j.progress, j.created_at, j.started_at, j.settled_at,
+    q.paused_at IS NOT NULL AS queue_paused
+"""
+_JOB_FROM = "jobs j JOIN queues q ON q.name = j.queue LEFT JOIN applications a ON a.id = j.application_id"
+_JOB_WIDTH = 25
+
+_ATTEMPT = "number, generation, outcome, error_code, error_message, error_kind, error_signature, worker_id, started_at, finished_at"
+_STEP = """
+    position, name, provider, effect, certainty, sends, serial, attempt, idempotency_key, encode(digest, 'hex'), answer,
+    error_code, error_message, first_sent_at, last_sent_at, answered_at
+"""
+
+_EVENT = """
+    e.id, e.source, e.external_id, e.type, e.correlation_id, e.occurred_at, e.received_at, octet_length(e.body),
+    ARRAY(SELECT j.id FROM jobs j WHERE j.event_id = e.id ORDER BY j.id LIMIT 100) AS jobs
+"""
+
+_UNSETTLED = text("SELECT id FROM jobs WHERE id = ANY(CAST(:ids AS uuid[])) AND settled_at IS NULL")
+
+# Each part is served by one of the partial indexes on jobs, so that settled work costs nothing here.
+_DEPTHS = text("""
+WITH open AS (
+    SELECT queue, 'queued' AS state, count(*) AS jobs, min(run_at) AS oldest FROM jobs
+    WHERE state = 'queued' AND dispatched_at IS NULL GROUP BY queue
+    UNION ALL
+    SELECT queue, 'queued', count(*), min(run_at) FROM jobs WHERE dispatched_at IS NOT NULL GROUP BY queue
+    UNION ALL
+    SELECT queue, state, count(*), min(run_at) FROM jobs
+    WHERE state IN ('scheduled', 'retrying', 'waiting') GROUP BY queue, state
+    UNION ALL
+    SELECT queue, 'running', count(*), NULL FROM jobs WHERE state = 'running' GROUP BY queue
+    UNION ALL
+    SELECT queue, 'held', count(*), NULL FROM jobs WHERE state = 'held' GROUP BY queue
+    UNION ALL
+    SELECT queue, 'failed', count(*), NULL FROM jobs WHERE state = 'failed' GROUP BY queue
+)
+SELECT q.name, q.paused_at, o.state, CAST(sum(o.jobs) AS bigint),
+       min(o.oldest) FILTER (WHERE o.state = 'queued'), clock_timestamp()
+FROM queues q LEFT JOIN open o ON o.queue = q.name
+GROUP BY q.name, q.paused_at, o.state ORDER BY q.name, o.state
+""")
+
+_FINISHED = text("""
+SELECT j.queue, count(*) FILTER (WHERE t.outcome = 'succeeded'), count(*)
+FROM attempts t JOIN jobs j ON j.id = t.job_id
+WHERE t.finished_at > now() - make_interval(secs => :seconds) GROUP BY j.queue
+""")
+
+_PARKED = text("""
+SELECT s.provider, count(DISTINCT j.id) FROM jobs j JOIN steps s ON s.job_id = j.id
+WHERE j.state = 'retrying' AND j.error_code = 'breaker_open' AND s.certainty = 'not_sent' AND s.provider IS NOT NULL
+GROUP BY s.provider
+""")
+
+_WORKERS = text("""
+SELECT id, host, pid, release, queues, concurrency, started_at, lease_until, lease_until > now() FROM workers
+WHERE stopped_at IS NULL AND lease_until > now() - interval '1 day' ORDER BY id
+""")
+
+_REVISION = text("SELECT version_num FROM alembic_version")
+
+
+class ReadingStore:
+    """Reads, each one statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def jobs(self, where: Where, limit: int) -> list[JobRecord]:
+        """Jobs that satisfy all conditions, newest first."""
+        statement = f"SELECT {_JOB} FROM {_JOB_FROM} WHERE {where} ORDER BY j.id DESC LIMIT :limit"  # noqa: S608 - conditions are constants, values are bound
+        rows = await self._database.run(text(statement), {**where.values, "limit": limit})
+        return [JobRecord(*row) for row in rows]
+
+    async def job(self, where: Where) -> JobFile | None:
+        """One job with its attempts and steps, as they were at one moment."""
+        statement = f"""
+            SELECT {_JOB}, j.args, j.result,
+                ARRAY(SELECT ROW({_ATTEMPT}) FROM attempts WHERE job_id = j.id ORDER BY number),
+                ARRAY(SELECT ROW({_STEP}) FROM steps WHERE job_id = j.id ORDER BY position)
+            FROM {_JOB_FROM} WHERE {where}
+        """  # noqa: S608 - conditions are constants, values are bound
+        rows = await self._database.run(text(statement), where.values)
+        if not rows:
+            return None
+        args, result, attempts, steps = rows[0][_JOB_WIDTH:]
+        return JobFile(JobRecord(*rows[0][:_JOB_WIDTH]), args, result, attempts, steps)
+
+    async def unsettled(self, jobs: Sequence[UUID]) -> set[UUID]:
+        """Those of the jobs that are there and not settled yet."""
+        return {row[0] for row in await self._database.run(_UNSETTLED, {"ids": list(jobs)})}
+
+    async def events(self, where: Where, limit: int) -> list[EventRecord]:
+        """Events that satisfy all conditions, newest first."""
+        statement = f"SELECT {_EVENT} FROM events e WHERE {where} ORDER BY e.id DESC LIMIT :limit"  # noqa: S608 - conditions are constants, values are bound
+        rows = await self._database.run(text(statement), {**where.values, "limit": limit})
+        return [EventRecord(*row) for row in rows]
+
+    async def event(self, event: UUID) -> EventFile | None:
+        """One event with what was received."""
+        statement = f"SELECT {_EVENT}, e.headers, e.body FROM events e WHERE e.id = :id"  # noqa: S608 - constants
+        rows = await self._database.run(text(statement), {"id": event})
+        return EventFile(EventRecord(*rows[0][:9]), rows[0][9], rows[0][10]) if rows else None
+
+    async def depths(self) -> Sequence[Sequence[Any]]:
+        """Per queue and state of open work: name, paused since, state, count, oldest due time, now."""
+        return await self._database.run(_DEPTHS)
+
+    async def finished(self, within: timedelta) -> dict[str, tuple[int, int]]:
+        """Per queue: attempts that succeeded, and all that ended, within this time."""
+        rows = await self._database.run(_FINISHED, {"seconds": within.total_seconds()})
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    async def parked(self) -> dict[str, int]:
+        """Per provider: jobs that wait for its breaker."""
+        return {row[0]: row[1] for row in await self._database.run(_PARKED)}
+
+    async def workers(self) -> list[WorkerRecord]:
+        """Workers that have not stopped."""
+        return [WorkerRecord(*row) for row in await self._database.run(_WORKERS)]
+
+    async def revision(self) -> str | None:
+        """The revision of the schema that the database is at."""
+        rows = await self._database.run(_REVISION)
+        return rows[0][0] if rows else None

@@ -1,0 +1,151 @@
+"""The relay: keeps work moving from PostgreSQL to the ready buffers, and finds what was lost on the way.
+
+Every worker runs one; they do not need to agree, because every statement takes its rows with SKIP LOCKED and every claim
+is fenced.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from hub.domain.errors import Unavailable
+from hub.domain.jobs import Standing, decide
+from hub.domain.retry import Backoff
+from hub.infra.queue import ReadyQueue
+from hub.infra.store.execution import ExecutionStore, Settlement
+from hub.infra.store.relay import Abandoned, RelayStore
+from hub.registry import Registry
+from hub.services.execute import lost_worker
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the relay looks.
+
+    Attributes:
+        bound: how many jobs one ready buffer may hold.
+        tick: the longest time between two looks for due work.
+        sweep: the time between two looks for lost hand-overs, lost workers and held work.
+        rehand_after: how old a hand-over must be before it is looked for.
+    """
+
+    bound: int = 5_000
+    tick: timedelta = timedelta(seconds=0.5)
+    sweep: timedelta = timedelta(seconds=1)
+    rehand_after: timedelta = timedelta(seconds=2)
+
+
+class Relay:
+    """Runs for as long as its process; `nudge` wakes it early."""
+
+    def __init__(
+        self,
+        store: RelayStore,
+        execution: ExecutionStore,
+        queue: ReadyQueue,
+        registry: Registry,
+        pace: Pace,
+        *,
+        clock: Callable[[], datetime],
+        rng: Random,
+        trouble: Callable[[Exception], None],
+    ) -> None:
+        self._store = store
+        self._execution = execution
+        self._queue = queue
+        self._registry = registry
+        self._pace = pace
+        self._clock = clock
+        self._rng = rng
+        self._trouble = trouble
+        self._wanted = asyncio.Event()
+
+    def nudge(self) -> None:
+        """A worker has run dry: look at once."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Look for work until cancelled. Troubles of the stores are reported, and pass."""
+        await asyncio.gather(self._forever(self._refill_loop), self._forever(self._sweep_loop))
+
+    async def refill(self) -> int:
+        """Queue what is due and fill the buffers; gives how many jobs were handed over."""
+        await self._store.promote_due(_BATCH)
+        backlog = await self._store.backlog()
+        if not backlog:
+            return 0
+        depths = await self._queue.depths(backlog)
+        handed = 0
+        for queue in backlog:
+            room = min(self._pace.bound - depths[queue], _BATCH)
+            if room > 0:
+                ready = await self._store.refill(queue, room)
+                handed += len(ready)
+                # Should this fail, the sweep takes them back.
+                await self._queue.hand_over(ready)
+        return handed
+
+    async def sweep(self) -> None:
+        """Find what was lost: hand-overs, workers; and what was held for a reason that has gone."""
+        await self.rescue()
+        await self._store.hold_paused(_BATCH)
+        await self._store.release_held(sorted(self._registry.jobs), _BATCH)
+        for page in await self._store.handed_long_ago(self._pace.rehand_after, _BATCH):
+            lost = await self._queue.missing(page)
+            if lost and await self._store.take_back(lost):
+                self.nudge()
+
+    async def rescue(self) -> int:
+        """Take running jobs from workers whose lease has lapsed; gives how many."""
+        rescued = 0
+        while abandoned := await self._store.abandoned(_BATCH):
+            moved = 0
+            for worker in {job.worker for job in abandoned}:
+                ends = [self._end(job) for job in abandoned if job.worker == worker]
+                moved += len(await self._execution.settle(ends, holder=worker))
+            rescued += moved
+            if not moved:
+                break
+        if rescued:
+            self.nudge()
+        return rescued
+
+    def _end(self, job: Abandoned) -> Settlement:
+        spec = self._registry.jobs.get(job.name)
+        standing = Standing(job.failures, job.crashes, spec.retry if spec else Backoff())
+        now = self._clock()
+        move = decide(standing, lost_worker(), now, self._rng)
+        return Settlement(job.id, job.attempt, move, move.run_at - now if move.run_at else None)
+
+    async def _refill_loop(self) -> None:
+        while True:
+            self._wanted.clear()
+            if await self.refill() == 0:
+                due = await self._store.until_next_due()
+                tick = self._pace.tick.total_seconds()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(
+                        self._wanted.wait(), tick if due is None else max(0.01, min(due, tick))
+                    )
+            else:
+                await asyncio.sleep(0)
+
+    async def _sweep_loop(self) -> None:
+        while True:
+            await self.sweep()
+            await asyncio.sleep(self._pace.sweep.total_seconds())
+
+    async def _forever(self, loop: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await loop()
+            except Unavailable as error:
+                self._trouble(error)
+            except Exception as error:  # noqa: BLE001 - the relay outlives its own mistakes
+                self._trouble(error)
+            await asyncio.sleep(self._pace.tick.total_seconds())

@@ -1,0 +1,243 @@
+"""The arq worker: takes ids in batches, claims them in batches, and is woken by the producer instead of polling.
+
+arq's Worker is kept for what it is good at (the client, the bookkeeping of tasks, the health record). What it does with a
+job is replaced: the row in PostgreSQL is the truth, so there is one round trip to Redis for a whole batch, no payload, no
+retry counter, no in-progress key and no result. See docs/decisions/.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+from arq.worker import Worker as ArqWorker
+from arq.worker import func
+
+from hub.domain.errors import HubError, Unavailable
+from hub.infra.queue import Handed, ReadyQueue
+from hub.infra.store.execution import Claimed, ExecutionStore
+from hub.services.execute import Execute
+from hub.services.relay import Relay
+
+log = structlog.get_logger("hub.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a worker works.
+
+    Attributes:
+        concurrency: how many jobs run at once.
+        lease: for how long a silent worker keeps its jobs.
+        heartbeat: how often the lease is renewed.
+        grace: how long running jobs may take to finish when the worker is asked to stop.
+    """
+
+    concurrency: int = 100
+    lease: timedelta = timedelta(seconds=8)
+    heartbeat: timedelta = timedelta(seconds=2)
+    grace: timedelta = timedelta(seconds=20)
+
+
+# After trouble with a store, how long to leave it alone.
+_PAUSE = 0.5
+# How long to sleep in Redis at a time; a stop is noticed at once all the same.
+_WAIT = 2.0
+# More ends waiting to be written than this means that the database is behind: start nothing new.
+_MAX_UNSETTLED = 2_000
+
+
+class Worker(ArqWorker):
+    """Runs jobs of the given queues until it is stopped.
+
+    Args:
+        queue: the ready buffers.
+        queues: the names of those to work on.
+        store: the worker's statements; its id is the worker's.
+        execute: what to do with a claimed job.
+        relay: woken when the buffers run dry.
+        pace: how many at once, leases, grace.
+        release: which release this is, for operators.
+    """
+
+    def __init__(
+        self,
+        queue: ReadyQueue,
+        queues: tuple[str, ...],
+        store: ExecutionStore,
+        execute: Execute,
+        relay: Relay,
+        *,
+        pace: Pace,
+        release: str,
+    ) -> None:
+        super().__init__(
+            functions=[func(_never, name="hub.job", max_tries=1, keep_result=0)],  # type: ignore[arg-type]  # it asks for *args
+            queue_name="hub:queue",
+            redis_pool=queue.redis,
+            handle_signals=False,
+            max_jobs=pace.concurrency,
+            max_tries=1,
+            keep_result=0,
+            health_check_interval=10,
+            # arq would share one key among all workers of a queue.
+            health_check_key=f"hub:worker:{store.worker}",
+        )
+        self._queue = queue
+        self._queues = queues
+        self._store = store
+        self._execute = execute
+        self._relay = relay
+        self._pace = pace
+        self._release = release
+        self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._room = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    @property
+    def running(self) -> int:
+        """How many jobs run now."""
+        return len(self._running)
+
+    def stop(self) -> None:
+        """Ask for an orderly end: take nothing new, let what runs finish."""
+        self._stopping.set()
+
+    async def main(self) -> None:
+        """Work until `stop` is called, then end in good order. Troubles of the stores are waited out."""
+        await self._register()
+        keepers = [
+            asyncio.create_task(self._keep_lease(), name="lease"),
+            asyncio.create_task(self._relay.run(), name="relay"),
+            asyncio.create_task(self._take_forever(), name="take"),
+        ]
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+        done, _ = await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
+        await self._finish(keepers)
+        stopping.cancel()
+        for task in done - {stopping}:
+            task.result()
+
+    async def close(self) -> None:
+        """Nothing of arq's is open: the ready queue and the database belong to whoever built them."""
+
+    async def start(self, handed: list[Handed]) -> int:
+        """Claim what was taken and start it; gives how many were still to be had."""
+        claimed = await self._execute.claim(handed)
+        for job in claimed:
+            task = asyncio.create_task(self._execute.run(job))
+            self._running[job.id] = task
+            task.add_done_callback(partial(self._ended, job))
+        return len(claimed)
+
+    async def _poll_iteration(self) -> None:
+        """Take as many as there is room for; sleep in Redis when nothing is ready."""
+        room = self._pace.concurrency - len(self._running)
+        if room <= 0 or self._execute.unsettled > _MAX_UNSETTLED:
+            self._room.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), _PAUSE)
+            return
+        handed = await self._queue.take(self._queues, room)
+        if len(handed) < room:
+            self._relay.nudge()
+        if not handed:
+            handed = await self._queue.wait(self._queues, _WAIT)
+        if handed:
+            await self.start(handed)
+
+    async def _take_forever(self) -> None:
+        while True:
+            try:
+                await self._poll_iteration()
+                await self.record_health()
+            except (Unavailable, OSError) as error:
+                log.warning("store away", error=str(error))
+                await asyncio.sleep(_PAUSE)
+            except Exception:
+                log.exception("taking jobs failed")
+                await asyncio.sleep(_PAUSE)
+
+    def _ended(self, job: Claimed, task: "asyncio.Task[None]") -> None:
+        del self._running[job.id]
+        self._room.set()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("running a job failed", job_id=str(job.id), job=job.name, exc_info=error)
+
+    async def _register(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._store.register(
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    release=self._release,
+                    queues=self._queues,
+                    concurrency=self._pace.concurrency,
+                    lease=self._pace.lease,
+                )
+            except Unavailable as error:
+                log.warning("database away", error=str(error))
+                await asyncio.sleep(_PAUSE)
+            else:
+                return
+
+    async def _keep_lease(self) -> None:
+        """Renew the lease of everything this worker holds; drop everything when it has lapsed meanwhile."""
+        loop = asyncio.get_running_loop()
+        renewed = loop.time()
+        while True:
+            await asyncio.sleep(self._pace.heartbeat.total_seconds())
+            # Measured before asking: a frozen process wakes here, its jobs long given to others.
+            if loop.time() - renewed > self._pace.lease.total_seconds():
+                self._drop_everything()
+            began = loop.time()
+            try:
+                await self._store.heartbeat(self._pace.lease)
+            except HubError as error:
+                log.warning("lease not renewed", error=str(error))
+            else:
+                renewed = began
+
+    def _drop_everything(self) -> None:
+        log.error("lease lost", running=len(self._running))
+        for task in self._running.values():
+            task.cancel()
+
+    async def _finish(self, keepers: list["asyncio.Task[None]"]) -> None:
+        lease, *others = keepers
+        await _cancel(others)
+        if self._running:
+            log.info("finishing", running=len(self._running), grace=self._pace.grace.total_seconds())
+            await asyncio.wait(self._running.values(), timeout=self._pace.grace.total_seconds())
+        # What is still running is handed back: interrupted, at no cost to its budget.
+        await _cancel(list(self._running.values()))
+        await self._execute.drain()
+        await _cancel([lease])
+        with contextlib.suppress(HubError):
+            await self._store.retire()
+
+
+async def _cancel(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=10)
+
+
+async def _never(_ctx: dict[Any, Any]) -> None:
+    """Arq wants a function to be registered; the hub's jobs are not run through it."""
+
+
+async def run_until_signalled(worker: Worker) -> None:
+    """Run a worker until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    await worker.async_run()
