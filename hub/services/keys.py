@@ -1,6 +1,6 @@
 """API keys: made once, shown once, checked at every request, revoked at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -34,9 +34,7 @@ class Keys:
         new_secret: makes 32 random bytes in URL-safe base64, 43 characters (`secrets.token_urlsafe`).
     """
 
-    def __init__(
-        self, store: KeyStore, *, new_id: Callable[[], UUID], new_secret: Callable[[], str]
-    ) -> None:
+    def __init__(self, store: KeyStore, *, new_id: Callable[[], UUID], new_secret: Callable[[], str]) -> None:
         self._store = store
         self._new_id = new_id
         self._new_secret = new_secret
@@ -95,7 +93,7 @@ class Keys:
         """Wait until no look-up is under way."""
         await self._look_ups.drain()
 
-    async def _look_up(self, keys: list[UUID]) -> list[Credential | None]:
+    async def _look_up(self, keys: Sequence[UUID]) -> Sequence[Credential | None]:
         known = await self._store.look_up(list(dict.fromkeys(keys)))
         return [known.get(key) for key in keys]
 

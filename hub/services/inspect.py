@@ -1,0 +1,403 @@
+"""Looking at jobs, events, queues, providers and workers. Reads only, and only what the caller may see."""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+
+from hub.domain.access import Principal
+from hub.domain.effects import Certainty, Effect
+from hub.domain.errors import NotFound
+from hub.domain.jobs import JobState, OutcomeKind
+from hub.domain.providers import Provider
+from hub.infra.breakers import BreakerState
+from hub.infra.store.reading import (
+    EventFile,
+    EventRecord,
+    JobFile,
+    JobRecord,
+    ReadingStore,
+    Where,
+    WorkerRecord,
+)
+from hub.registry import Registry
+from hub.services.cursors import format_cursor, parse_cursor
+from hub.services.outlook import next_of, retry_advice
+from hub.services.views import (
+    AttemptView,
+    BreakerView,
+    ErrorView,
+    EventDetail,
+    EventView,
+    JobDetail,
+    JobView,
+    Page,
+    ProviderView,
+    QueueView,
+    StepView,
+)
+from hub.services.waiting import Waiting
+
+_OPEN_STATES = ("scheduled", "queued", "running", "retrying", "waiting", "held", "failed")
+_MINUTE = timedelta(minutes=1)
+# An id is made by a web process's clock, a row's time by the database's: how far the two may differ.
+_SKEW = timedelta(minutes=5)
+
+
+class Snapshots(Protocol):
+    """Whoever knows the breakers."""
+
+    def snapshot(self) -> list[BreakerState]:
+        """Every breaker as it can be shown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; what is not given does not matter."""
+
+    states: tuple[JobState, ...] = ()
+    job: str | None = None
+    queue: str | None = None
+    application: str | None = None
+    signature: str | None = None
+    tag: str | None = None
+    correlation_id: str | None = None
+    event_id: UUID | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events to list; what is not given does not matter."""
+
+    source: str | None = None
+    type: str | None = None
+    external_id: str | None = None
+    correlation_id: str | None = None
+    received_after: datetime | None = None
+    received_before: datetime | None = None
+
+
+class Inspect:
+    """Reads for people and programs.
+
+    Args:
+        store: where it reads.
+        registry: the providers there are.
+        breakers: how they are, as far as this process knows.
+        clock: now, for the times at which breakers let calls through again.
+    """
+
+    def __init__(
+        self, store: ReadingStore, registry: Registry, breakers: Snapshots, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._breakers = breakers
+        self._clock = clock
+        self.waiting = Waiting(store.unsettled)
+
+    async def list_jobs(
+        self, principal: Principal, wanted: JobFilter, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[JobView]:
+        """Jobs that the caller may see, newest first. Raises Invalid for a bad cursor."""
+        where = _visible(principal, _jobs_where(wanted))
+        if cursor is not None:
+            where = where.and_("j.id < CAST(:after AS uuid)", after=parse_cursor("jobs", cursor))
+        records = await self._store.jobs(where, limit + 1)
+        more = format_cursor("jobs", records[limit - 1].id) if len(records) > limit else None
+        return Page([job_view(record) for record in records[:limit]], more)
+
+    async def get_job(self, principal: Principal, job: UUID) -> JobDetail:
+        """One job with all that is known of it. Raises NotFound if there is none, or not for this caller."""
+        file = await self._store.job(_visible(principal, Where(("j.id = CAST(:id AS uuid)",), {"id": job})))
+        if file is None:
+            raise NotFound(f"there is no job {job}", code="unknown_job_id")
+        return job_detail(file)
+
+    async def wait_settled(self, jobs: Sequence[UUID], timeout: float) -> None:  # noqa: ASYNC109 - callers give seconds
+        """Return when all of the jobs are settled or gone, or after `timeout` seconds."""
+        await self.waiting.settled(jobs, timeout)
+
+    async def list_events(
+        self, wanted: EventFilter, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[EventView]:
+        """Events, newest first. Raises Invalid for a bad cursor."""
+        where = _events_where(wanted)
+        if cursor is not None:
+            where = where.and_("e.id < CAST(:after AS uuid)", after=parse_cursor("events", cursor))
+        records = await self._store.events(where, limit + 1)
+        more = format_cursor("events", records[limit - 1].id) if len(records) > limit else None
+        return Page([event_view(record) for record in records[:limit]], more)
+
+    async def get_event(self, event: UUID) -> EventDetail:
+        """One event with what was received. Raises NotFound."""
+        file = await self._store.event(event)
+        if file is None:
+            raise NotFound(f"there is no event {event}", code="unknown_event_id")
+        return _event_detail(file)
+
+    async def queues(self) -> list[QueueView]:
+        """Every queue, by name."""
+        depths, finished = await self._store.depths(), await self._store.finished(_MINUTE)
+        by_name: dict[str, list[Sequence[Any]]] = {}
+        for row in depths:
+            by_name.setdefault(row[0], []).append(row)
+        return [_queue_view(name, rows, finished.get(name, (0, 0))) for name, rows in by_name.items()]
+
+    async def queue(self, name: str) -> QueueView:
+        """One queue. Raises NotFound."""
+        for queue in await self.queues():
+            if queue.name == name:
+                return queue
+        raise NotFound(f"there is no queue {name!r}", code="unknown_queue")
+
+    async def providers(self) -> list[ProviderView]:
+        """Every provider, by name."""
+        parked, now = await self._store.parked(), self._clock()
+        breakers = self._breakers.snapshot()
+        return [
+            _provider_view(
+                provider, [_breaker_view(state, now) for state in breakers if state.provider == name], parked
+            )
+            for name, provider in self._registry.providers.items()
+        ]
+
+    async def workers(self) -> list[WorkerRecord]:
+        """Every worker that has not stopped."""
+        return await self._store.workers()
+
+    async def revision(self) -> str | None:
+        """The revision that the database's schema is at."""
+        return await self._store.revision()
+
+
+def _visible(principal: Principal, where: Where) -> Where:
+    if principal.sees_all:
+        return where
+    return where.and_("j.application_id = CAST(:own AS uuid)", own=principal.application)
+
+
+def _jobs_where(wanted: JobFilter) -> Where:
+    where = Where()
+    equal = {
+        "j.name": wanted.job,
+        "j.queue": wanted.queue,
+        "a.name": wanted.application,
+        "j.error_signature": wanted.signature,
+        "j.correlation_id": wanted.correlation_id,
+        "j.event_id": wanted.event_id,
+    }
+    for number, (column, value) in enumerate(equal.items()):
+        if value is not None:
+            where = where.and_(f"{column} = :equal{number}", **{f"equal{number}": value})
+    if len(wanted.states) == 1:
+        # Written out, so that the planner can see that a partial index serves it.
+        where = where.and_(f"j.state = '{wanted.states[0].value}'")
+    elif wanted.states:
+        where = where.and_(
+            "j.state = ANY(CAST(:states AS text[]))", states=[state.value for state in wanted.states]
+        )
+    if wanted.tag is not None:
+        where = where.and_(
+            "j.tags <> '[]' AND j.tags @> CAST(:tag AS jsonb)", tag=orjson.dumps([wanted.tag]).decode()
+        )
+    if wanted.text is not None:
+        where = where.and_("j.error_message ILIKE :text", text=f"%{_literal(wanted.text)}%")
+    return _between(where, "j.id", "j.created_at", wanted.created_after, wanted.created_before)
+
+
+def _events_where(wanted: EventFilter) -> Where:
+    where = Where()
+    equal = {
+        "source": wanted.source,
+        "type": wanted.type,
+        "external_id": wanted.external_id,
+        "correlation_id": wanted.correlation_id,
+    }
+    for column, value in equal.items():
+        if value is not None:
+            where = where.and_(f"e.{column} = :{column}", **{column: value})
+    return _between(where, "e.id", "e.received_at", wanted.received_after, wanted.received_before)
+
+
+def _between(where: Where, key: str, time: str, after: datetime | None, before: datetime | None) -> Where:
+    """From `after` up to, and without, `before`; bounds on the id as well, so that the primary key serves it."""
+    if after is not None:
+        where = where.and_(f"{time} >= CAST(:after_at AS timestamptz)", after_at=after)
+        where = where.and_(f"{key} >= CAST(:after_id AS uuid)", after_id=_first_id(after, -_SKEW))
+    if before is not None:
+        where = where.and_(f"{time} < CAST(:before_at AS timestamptz)", before_at=before)
+        where = where.and_(f"{key} < CAST(:before_id AS uuid)", before_id=_first_id(before, _SKEW))
+    return where
+
+
+def _first_id(at: datetime, shift: timedelta) -> UUID:
+    """The lowest UUIDv7 of a millisecond. RFC 9562, 5.7."""
+    milliseconds = int(at.timestamp() * 1000) + int(shift.total_seconds() * 1000)
+    return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _error(
+    code: str | None, message: str | None, kind: str | None, signature: str | None
+) -> ErrorView | None:
+    return ErrorView(code, message, kind, signature) if code or message else None
+
+
+def _job_fields(record: JobRecord) -> dict[str, Any]:
+    state = JobState(record.state)
+    return {
+        "id": record.id,
+        "job": record.name,
+        "state": state,
+        "reason": record.reason,
+        "queue": record.queue,
+        "priority": record.priority,
+        "run_at": record.run_at,
+        "application": record.application,
+        "correlation_id": record.correlation_id,
+        "idempotency_key": record.idempotency_key,
+        "tags": record.tags,
+        "event_id": record.event_id,
+        "parent_id": record.parent_id,
+        "attempt": record.attempt,
+        "failures": record.failures,
+        "generation": record.generation,
+        "error": _error(record.error_code, record.error_message, record.error_kind, record.error_signature),
+        "progress": record.progress,
+        "created_at": record.created_at,
+        "started_at": record.started_at,
+        "settled_at": record.settled_at,
+        "next": next_of(
+            state,
+            record.reason,
+            queue=record.queue,
+            job=record.name,
+            paused=record.queue_paused,
+            attempt=record.attempt,
+            run_at=record.run_at,
+        ),
+    }
+
+
+def job_view(record: JobRecord) -> JobView:
+    """A job as lists show it."""
+    return JobView(**_job_fields(record))
+
+
+def job_detail(file: JobFile) -> JobDetail:
+    """A job with all that is known of it."""
+    fields = _job_fields(file.record)
+    steps = [_step_view(row) for row in file.steps]
+    return JobDetail(
+        **fields,
+        args=file.args,
+        result=file.result,
+        attempts=[_attempt_view(row) for row in file.attempts],
+        steps=steps,
+        retry=retry_advice(fields["state"], file.record.reason, steps),
+    )
+
+
+def _attempt_view(row: Sequence[Any]) -> AttemptView:
+    number, generation, outcome, code, message, kind, signature, worker, started_at, finished_at = row
+    error = _error(code, message, kind, signature)
+    return AttemptView(number, generation, OutcomeKind(outcome), error, worker, started_at, finished_at)
+
+
+def _step_view(row: Sequence[Any]) -> StepView:
+    position, name, provider, effect, certainty, sends, serial, attempt, key, digest, answer = row[:11]
+    code, message, first_sent_at, last_sent_at, answered_at = row[11:]
+    return StepView(
+        position,
+        name,
+        provider,
+        Effect(effect),
+        Certainty(certainty),
+        sends,
+        serial,
+        attempt,
+        key,
+        digest,
+        answer,
+        _error(code, message, None, None),
+        first_sent_at,
+        last_sent_at,
+        answered_at,
+    )
+
+
+def event_view(record: EventRecord) -> EventView:
+    """An event as lists show it."""
+    return EventView(
+        record.id,
+        record.source,
+        record.external_id,
+        record.type,
+        record.correlation_id,
+        record.occurred_at,
+        record.received_at,
+        record.size,
+        record.jobs,
+    )
+
+
+def _event_detail(file: EventFile) -> EventDetail:
+    view = event_view(file.record)
+    return EventDetail(
+        **{name: getattr(view, name) for name in EventView.__slots__},
+        headers=file.headers,
+        body_base64=None if file.body is None else base64.b64encode(file.body).decode(),
+        body_text=_text(file.body),
+    )
+
+
+def _text(body: bytes | None) -> str | None:
+    try:
+        return None if body is None else body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _queue_view(name: str, rows: Sequence[Sequence[Any]], finished: tuple[int, int]) -> QueueView:
+    depth = dict.fromkeys(_OPEN_STATES, 0)
+    oldest: float | None = None
+    for _, _, state, count, due, now in rows:
+        if state is not None:
+            depth[state] = count
+        if due is not None:
+            oldest = max(0.0, (now - due).total_seconds())
+    paused_at = rows[0][1]
+    return QueueView(name, paused_at is not None, paused_at, depth, oldest, *finished)
+
+
+def _provider_view(provider: Provider, breakers: list[BreakerView], parked: dict[str, int]) -> ProviderView:
+    kept = provider.idempotency.kept_for.total_seconds() if provider.idempotency else None
+    return ProviderView(
+        provider.name,
+        provider.base_url,
+        provider.limits.per_second,
+        provider.limits.concurrent,
+        provider.timeout.total_seconds(),
+        kept,
+        breakers,
+        parked.get(provider.name, 0),
+    )
+
+
+def _breaker_view(state: BreakerState, now: datetime) -> BreakerView:
+    retry_at = None if state.retry_after is None else now + state.retry_after
+    return BreakerView(
+        state.target, state.state.value, state.failures, retry_at, state.calls, state.error_rate
+    )

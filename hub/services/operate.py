@@ -1,0 +1,137 @@
+"""What people do to jobs, queues and events: each action conditional on the state it was decided in, and audited."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from hub.domain.access import Principal
+from hub.domain.errors import Conflict
+from hub.domain.ids import JobId
+from hub.domain.jobs import CANCELLABLE, RETRYABLE, JobState, Reason
+from hub.infra.store.operations import Audit, OperationsStore, Reach, ReplayedJob
+from hub.registry import Registry
+from hub.services.inspect import Inspect
+from hub.services.views import JobDetail, QueueView, ReplayedEvent
+
+
+class Operate:
+    """Changes by people.
+
+    Args:
+        store: where they are made.
+        inspect: reads what has become of the thing, or why it was refused.
+        registry: which jobs want a replayed event.
+        new_id: makes UUIDv7s.
+    """
+
+    def __init__(
+        self, store: OperationsStore, inspect: Inspect, registry: Registry, *, new_id: Callable[[], UUID]
+    ) -> None:
+        self._store = store
+        self._inspect = inspect
+        self._registry = registry
+        self._new_id = new_id
+
+    async def retry(self, principal: Principal, job: UUID, *, reason: str | None = None) -> JobDetail:
+        """Queue a failed or cancelled job again with a fresh budget, or run a planned retry now.
+
+        Args:
+            principal: who asks.
+            job: the job.
+            reason: why; needed where an effect is uncertain, and kept in the audit log.
+
+        Raises:
+            NotFound: there is no such job, or not for this caller.
+            Conflict: its state forbids it, or its effect is uncertain and no reason was given.
+        """
+        decided = bool(reason and reason.strip())
+        audit = self._audit(principal, reason=reason)
+        if not await self._store.retry(JobId(job), _reach(principal), audit, decided=decided):
+            raise _why_not_retried(await self._inspect.get_job(principal, job))
+        return await self._inspect.get_job(principal, job)
+
+    async def cancel(self, principal: Principal, job: UUID, *, reason: str | None = None) -> JobDetail:
+        """Cancel a job that no worker holds. Raises NotFound, or Conflict when its state forbids it."""
+        if not await self._store.cancel(JobId(job), _reach(principal), self._audit(principal, reason=reason)):
+            raise _why_not_cancelled(await self._inspect.get_job(principal, job))
+        return await self._inspect.get_job(principal, job)
+
+    async def pause(self, principal: Principal, queue: str, *, reason: str | None = None) -> QueueView:
+        """Start nothing from a queue until it is resumed. Pausing it again changes nothing. Raises NotFound."""
+        await self._store.pause(queue, self._audit(principal, reason=reason))
+        return await self._inspect.queue(queue)
+
+    async def resume(self, principal: Principal, queue: str, *, reason: str | None = None) -> QueueView:
+        """Let a paused queue go on. Resuming it again changes nothing. Raises NotFound."""
+        await self._store.resume(queue, self._audit(principal, reason=reason))
+        return await self._inspect.queue(queue)
+
+    async def replay_event(
+        self, principal: Principal, event: UUID, *, reason: str | None = None
+    ) -> ReplayedEvent:
+        """Make new jobs for an event, one for each job that subscribes to it now.
+
+        Raises:
+            NotFound: there is no such event.
+            Conflict: its body is gone, or no job subscribes to it.
+        """
+        known = await self._inspect.get_event(event)
+        subscribers = self._registry.subscribers(known.source, known.type)
+        if not subscribers:
+            message = f"no job subscribes to {known.source}:{known.type}, so a replay would do nothing"
+            raise Conflict(message, code="no_subscriber")
+        jobs = [ReplayedJob(self._new_id(), spec.name, spec.queue, spec.priority) for spec in subscribers]
+        made = [job.id for job in jobs]
+        if not await self._store.replay(event, jobs, self._audit(principal, reason=reason, jobs=made)):
+            raise Conflict(
+                "the event's body is gone (retention), so it cannot be replayed", code="event_emptied"
+            )
+        return ReplayedEvent(event, made)
+
+    def _audit(self, principal: Principal, **detail: Any) -> Audit:
+        given = {name: value for name, value in detail.items() if value is not None}
+        return Audit(self._new_id(), actor_of(principal), orjson.dumps(given).decode())
+
+
+def actor_of(principal: Principal) -> str:
+    """How the audit log names who acted."""
+    return f"{principal.application_name} (key {principal.key})"
+
+
+def _reach(principal: Principal) -> Reach:
+    return Reach(None if principal.sees_all else principal.application)
+
+
+def _why_not_retried(job: JobDetail) -> Conflict:
+    if job.state is JobState.FAILED and job.reason == Reason.UNCERTAIN:
+        return Conflict(
+            f'{job.retry.text}; then retry with {{"reason": "what you found"}}', code="uncertain_effect"
+        )
+    # Between the refusal and this look somebody else may have acted: then what is seen would allow it.
+    if job.state in RETRYABLE:
+        return Conflict("the job has just changed; look again", code="just_changed")
+    return Conflict(
+        f"a job that is {job.state.value} cannot be retried: {_hint(job)}", code=f"job_{job.state.value}"
+    )
+
+
+def _why_not_cancelled(job: JobDetail) -> Conflict:
+    if job.state in CANCELLABLE:
+        return Conflict("the job has just changed; look again", code="just_changed")
+    return Conflict(
+        f"a job that is {job.state.value} cannot be cancelled: {_hint(job)}", code=f"job_{job.state.value}"
+    )
+
+
+def _hint(job: JobDetail) -> str:
+    match job.state:
+        case JobState.RUNNING:
+            return "a worker is at it, and what it has sent cannot be called back"
+        case JobState.SUCCEEDED:
+            return "it is done; submit a new job to do it again"
+        case JobState.SCHEDULED | JobState.QUEUED | JobState.WAITING | JobState.HELD:
+            return f"it will run without that ({job.next.text})"
+        case _:
+            return "it is settled already"

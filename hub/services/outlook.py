@@ -1,0 +1,111 @@
+"""What comes next for a job, and whether a retry is safe: pure, in words for people."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+
+from hub.domain.effects import Certainty, Effect
+from hub.domain.jobs import RETRYABLE, JobState, Reason
+from hub.services.views import Next, NextAction, RetryAdvice, StepView
+
+WAITS_FOR_WORKER = Next(NextAction.RUN, None, "waits for a worker")
+
+
+def due(attempt: int, at: datetime) -> Next:
+    """A later attempt."""
+    return Next(NextAction.RUN, at, f"attempt {attempt} is due at {_moment(at)}")
+
+
+def next_of(  # noqa: PLR0911 - one for each state
+    state: JobState, reason: str | None, *, queue: str, job: str, paused: bool, attempt: int, run_at: datetime
+) -> Next:
+    """Say what comes next for a job."""
+    match state:
+        case JobState.SCHEDULED | JobState.RETRYING:
+            return due(attempt + 1, run_at)
+        case JobState.QUEUED:
+            return _resumed(queue) if paused else WAITS_FOR_WORKER
+        case JobState.RUNNING:
+            return Next(NextAction.RUN, None, f"a worker is at attempt {attempt}")
+        case JobState.WAITING:
+            return Next(NextAction.WAIT, run_at, f"waits for an event, until {_moment(run_at)} at the latest")
+        case JobState.HELD:
+            return _held(reason, queue, job)
+        case JobState.FAILED:
+            return Next(NextAction.DECIDE, None, _failed(reason))
+        case JobState.SUCCEEDED:
+            return Next(NextAction.NONE, None, "nothing: it has succeeded")
+        case JobState.CANCELLED:
+            return Next(NextAction.NONE, None, "nothing: it was cancelled; a person may retry it")
+        case _:
+            assert_never(state)
+
+
+def retry_advice(state: JobState, reason: str | None, steps: Sequence[StepView]) -> RetryAdvice:
+    """Say whether a person may retry a job, and whether an effect could be done twice by it."""
+    if state not in RETRYABLE:
+        return RetryAdvice(allowed=False, safe=False, text=f"a job that is {state.value} cannot be retried")
+    doubtful = [
+        step for step in steps if step.certainty is Certainty.UNKNOWN and step.effect is not Effect.READ
+    ]
+    if doubtful:
+        return RetryAdvice(allowed=True, safe=False, text=_doubt(doubtful))
+    if reason == Reason.UNCERTAIN:
+        return RetryAdvice(
+            allowed=True, safe=False, text="an effect may exist already: look it up at the provider first"
+        )
+    done = sum(step.certainty is Certainty.CONFIRMED for step in steps)
+    if done:
+        return RetryAdvice(
+            allowed=True, safe=True, text=f"{done} finished step(s) are remembered and not done again"
+        )
+    return RetryAdvice(allowed=True, safe=True, text="nothing was done yet that could be done twice")
+
+
+def _doubt(steps: Sequence[StepView]) -> str:
+    first = steps[0]
+    key = f" under the key {first.idempotency_key}" if first.idempotency_key else ""
+    return (
+        f"step {first.position} ({first.name}) was sent {first.sends} time(s) and never answered: "
+        f"look it up at the provider{key} before you retry"
+    )
+
+
+def _failed(reason: str | None) -> str:
+    match reason:
+        case Reason.UNCERTAIN:
+            return "a person decides: an effect may exist at the provider; look it up there, then retry with a reason, or leave it"
+        case Reason.EXHAUSTED:
+            return (
+                "a person decides: the retry budget is spent; retry it when the cause has gone, or leave it"
+            )
+        case Reason.CRASH_LOOP:
+            return "a person decides: it keeps killing its worker; retry it after a fix, or leave it"
+        case _:
+            return (
+                "a person decides: it will not pass by itself; retry it when the cause has gone, or leave it"
+            )
+
+
+def _held(reason: str | None, queue: str, job: str) -> Next:
+    match reason:
+        case Reason.QUEUE_PAUSED:
+            return _resumed(queue)
+        case Reason.UNKNOWN_JOB:
+            return Next(NextAction.WAIT, None, f"waits for a release that knows {job}")
+        case Reason.STEPS_CHANGED:
+            return Next(
+                NextAction.DECIDE,
+                None,
+                "a person decides: its recorded steps do not fit this release; cancel it, or deploy one they fit",
+            )
+        case _:
+            return Next(NextAction.WAIT, None, "held until the reason has gone")
+
+
+def _resumed(queue: str) -> Next:
+    return Next(NextAction.WAIT, None, f"waits until the queue {queue} is resumed")
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"

@@ -1,0 +1,353 @@
+"""What is shown of jobs, events, queues and providers: the shapes of the API's answers.
+
+The API's document is made from these classes, and says what their docstrings say.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from hub.domain.effects import Certainty, Effect
+from hub.domain.jobs import JobState, OutcomeKind
+
+T = TypeVar("T")
+
+
+class NextAction(StrEnum):
+    """What comes next, for machines."""
+
+    RUN = "run"
+    WAIT = "wait"
+    DECIDE = "decide"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What comes next for a job.
+
+    Attributes:
+        action: `run` it will run by itself; `wait` something else must happen first; `decide` a person decides; `none` it is done.
+        at: when, where a time is known.
+        text: the same in words.
+    """
+
+    action: NextAction
+    at: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorView:
+    """What went wrong.
+
+    Attributes:
+        code: for machines, such as `card_declined` or `timeout`.
+        message: for people; holds no secret.
+        kind: the error's class.
+        signature: equal for failures of one cause; jobs can be listed by it.
+    """
+
+    code: str | None
+    message: str | None
+    kind: str | None
+    signature: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job.
+
+    Attributes:
+        id: a UUIDv7: ids are in the order of creation.
+        job: the name of the job.
+        state: where it is in its life.
+        reason: why it is there, where the state alone does not tell.
+        queue: the queue it waits in.
+        priority: 0 (last) to 9 (first).
+        run_at: when it is due, or was.
+        application: who submitted it; null for jobs started by webhooks.
+        correlation_id: what ties it to the request or event it came from.
+        idempotency_key: the key it was submitted with.
+        tags: as submitted.
+        event_id: the event that started it.
+        parent_id: the job that enqueued it.
+        attempt: the number of the latest attempt, 0 before the first.
+        failures: attempts that used up retry budget since a person last retried it.
+        generation: 1, and one more for every retry by a person.
+        error: the latest error, null if there was none.
+        progress: what the job last reported.
+        created_at: when it was accepted.
+        started_at: when its latest attempt began.
+        settled_at: when it succeeded, failed for good or was cancelled.
+        next: what comes next.
+    """
+
+    id: UUID
+    job: str
+    state: JobState
+    reason: str | None
+    queue: str
+    priority: int
+    run_at: datetime
+    application: str | None
+    correlation_id: str
+    idempotency_key: str | None
+    tags: list[str]
+    event_id: UUID | None
+    parent_id: UUID | None
+    attempt: int
+    failures: int
+    generation: int
+    error: ErrorView | None
+    progress: Any
+    created_at: datetime
+    started_at: datetime | None
+    settled_at: datetime | None
+    next: Next
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One finished attempt.
+
+    Attributes:
+        number: 1 for the first.
+        generation: the job's generation at the time.
+        outcome: what it came to.
+        error: what went wrong, if anything.
+        worker_id: who ran it.
+        started_at: when it was claimed.
+        finished_at: when its end was recorded.
+    """
+
+    number: int
+    generation: int
+    outcome: OutcomeKind
+    error: ErrorView | None
+    worker_id: UUID
+    started_at: datetime
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One line of the ledger of effects: what was called, and what is known of it.
+
+    Attributes:
+        position: its place in the order of the job's code.
+        name: the provider's operation, or the step's own name.
+        provider: who was called; null for the job's own steps.
+        effect: what it changes in the world.
+        certainty: what is known: `not_sent`, `unknown` (sent, no answer), `confirmed` or `rejected`.
+        sends: how many times it was sent.
+        serial: how many times it was begun anew after a definite refusal.
+        attempt: the attempt that wrote it last.
+        idempotency_key: the key the provider was given; look it up there.
+        digest: SHA-256 of what was sent, in hex.
+        answer: what came back, reduced to what jobs use.
+        error: what went wrong, if anything.
+        first_sent_at: when its present key was first used.
+        last_sent_at: when it was last sent.
+        answered_at: when the answer came.
+    """
+
+    position: int
+    name: str
+    provider: str | None
+    effect: Effect
+    certainty: Certainty
+    sends: int
+    serial: int
+    attempt: int
+    idempotency_key: str | None
+    digest: str
+    answer: Any
+    error: ErrorView | None
+    first_sent_at: datetime | None
+    last_sent_at: datetime | None
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAdvice:
+    """Whether a person may retry the job, and what would happen then.
+
+    Attributes:
+        allowed: its state permits it.
+        safe: no effect could be done twice.
+        text: why, in words.
+    """
+
+    allowed: bool
+    safe: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetail(JobView):
+    """A job with all that is known of it.
+
+    Attributes:
+        args: its arguments; null where the event is the argument.
+        result: what it returned.
+        attempts: every finished attempt, oldest first.
+        steps: its calls and other steps, in their order.
+        retry: whether a retry is allowed, and safe.
+    """
+
+    args: Any
+    result: Any
+    attempts: list[AttemptView]
+    steps: list[StepView]
+    retry: RetryAdvice
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """A received webhook.
+
+    Attributes:
+        id: the hub's id, a UUIDv7.
+        source: who sent it.
+        external_id: the provider's id, unique per source.
+        type: what happened, in the provider's words.
+        correlation_id: what ties it to the jobs it started.
+        occurred_at: when it happened, if the provider says.
+        received_at: when the hub stored it.
+        size: of its body in bytes; null once retention has emptied it.
+        jobs: the jobs it started, the first hundred.
+    """
+
+    id: UUID
+    source: str
+    external_id: str
+    type: str
+    correlation_id: str
+    occurred_at: datetime | None
+    received_at: datetime
+    size: int | None
+    jobs: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class EventDetail(EventView):
+    """A received webhook with what was received.
+
+    Attributes:
+        headers: as received, without signatures and credentials.
+        body_base64: the body exactly as received; null once retention has emptied it.
+        body_text: the body as text, if it is UTF-8.
+    """
+
+    headers: dict[str, str] = field(repr=False)
+    body_base64: str | None = field(repr=False)
+    body_text: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedEvent:
+    """The jobs that a replay made.
+
+    Attributes:
+        event_id: the event that was replayed.
+        jobs: the new jobs, one for each job that subscribes to it now.
+    """
+
+    event_id: UUID
+    jobs: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A queue.
+
+    Attributes:
+        name: its name.
+        paused: nothing in it is started while it is paused.
+        paused_at: since when.
+        depth: how many jobs are in each unsettled state, and how many failed; states without jobs are 0.
+        oldest_due_seconds: how long the longest-waiting due job has waited; null if nothing waits.
+        succeeded_last_minute: attempts that succeeded in the last minute.
+        finished_last_minute: attempts that ended in the last minute, however they ended.
+    """
+
+    name: str
+    paused: bool
+    paused_at: datetime | None
+    depth: dict[str, int]
+    oldest_due_seconds: float | None
+    succeeded_last_minute: int
+    finished_last_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerView:
+    """A circuit breaker, as this web process knows it.
+
+    Attributes:
+        target: the host, for a provider whose calls say where to send; else empty.
+        state: `closed` calls pass; `open` they do not; `half_open` one is let through to see.
+        failures: in a row.
+        retry_at: when the provider is asked again.
+        calls: in the last minute.
+        error_rate: the part of them that failed, 0 to 1.
+    """
+
+    target: str
+    state: str
+    failures: int
+    retry_at: datetime | None
+    calls: int
+    error_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """A third party.
+
+    Attributes:
+        name: its name.
+        base_url: where it lives, unless configured otherwise.
+        per_second: the most calls a second from one worker process; null for no limit.
+        concurrent: the most calls at once from one worker process.
+        timeout_seconds: for one whole call.
+        idempotent_seconds: how long it remembers idempotency keys; null if it has none.
+        breakers: one, or one for each host, once it was called.
+        parked_jobs: jobs that wait for its breaker.
+    """
+
+    name: str
+    base_url: str
+    per_second: float | None
+    concurrent: int
+    timeout_seconds: float
+    idempotent_seconds: float | None
+    breakers: list[BreakerView]
+    parked_jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list, newest first.
+
+    Attributes:
+        items: at most `limit`.
+        next_cursor: hand it back as `cursor` for what comes after; null at the end.
+    """
+
+    items: list[T]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """A list that is short enough to be given whole.
+
+    Attributes:
+        items: all of them, by name.
+    """
+
+    items: list[T]
