@@ -146,7 +146,10 @@ class Redactor:
                 clean["…"] = f"{len(fields) - MAX_ITEMS} more"
                 break
             key = name if isinstance(name, str) else _text_of(name)
-            clean[self.text(key)] = REDACTED if is_secret_name(key) else self.value(value, depth + 1)
+            # Hardly a secret is as short as the name of a field.
+            clean[self.text(key) if len(key) > 12 else key] = (
+                REDACTED if is_secret_name(key) else self.value(value, depth + 1)
+            )
         return clean
 
     def _items(self, items: Iterable[Any], depth: int) -> list[Any]:
