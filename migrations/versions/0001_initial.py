@@ -219,9 +219,6 @@ def upgrade() -> None:
             "outcome IN ('succeeded', 'failed', 'snoozed', 'interrupted', 'uncertain', 'waiting', 'held')",
             name=op.f("attempts_outcome_check"),
         ),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.id"], name=op.f("attempts_job_id_fkey"), ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("job_id", "number", name=op.f("attempts_pkey")),
     )
     op.create_table(

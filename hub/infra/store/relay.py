@@ -59,10 +59,12 @@ WHERE j.state = 'running' AND w.lease_until < now()
 ORDER BY j.id LIMIT :limit
 """)
 
+_PAUSED = text("SELECT name FROM queues WHERE paused_at IS NOT NULL")
+
 _HOLD_PAUSED = text("""
 WITH paused AS (
-    SELECT j.id FROM queues q JOIN jobs j ON j.queue = q.name
-    WHERE q.paused_at IS NOT NULL AND j.state = 'queued' LIMIT :limit FOR UPDATE OF j SKIP LOCKED
+    SELECT id FROM jobs WHERE queue = ANY(CAST(:paused AS text[])) AND state = 'queued'
+    LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET state = 'held', reason = 'queue_paused', dispatched_at = NULL FROM paused p WHERE j.id = p.id
 RETURNING j.id
@@ -149,7 +151,9 @@ class RelayStore:
 
     async def hold_paused(self, limit: int) -> int:
         """Hold what is queued in paused queues."""
-        return len(await self._database.run(_HOLD_PAUSED, {"limit": limit}))
+        paused = [row[0] for row in await self._database.run(_PAUSED)]
+        # Asked apart, so that the usual case, nothing paused, touches no job.
+        return len(await self._database.run(_HOLD_PAUSED, {"paused": paused, "limit": limit})) if paused else 0
 
     async def release_held(self, known: Sequence[str], limit: int) -> int:
         """Queue again what was held for a reason that has gone."""
