@@ -40,6 +40,7 @@ SETTINGS: Mapping[str, str] = {
 
 # https://www.postgresql.org/docs/18/protocol-message-formats.html: SSLRequest, the cheapest question there is.
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+SOCKET = ".s.PGSQL.5432"
 POSTMASTER_READY = "ready"  # the last line of postmaster.pid, once connections are taken
 
 
@@ -70,7 +71,7 @@ class PostgresServer(Server):
         make_socket_directory(self.var_dir, self.account)
         if not self.data.exists():
             self._initialise()
-        self._clear_stale_pid_file()
+        self._clear_stale_pid_files()
 
     def command(self) -> Sequence[str]:
         directory = str(socket_directory(self.var_dir)).replace('"', '""')
@@ -100,19 +101,18 @@ class PostgresServer(Server):
         self.run(create, stdin=f"CREATE DATABASE {NAME}\n".encode())
         unfinished.rename(self.data)
 
-    def _clear_stale_pid_file(self) -> None:
-        """No process of ours lives, so what postmaster.pid names is long dead, or by now another program
+    def _clear_stale_pid_files(self) -> None:
+        """No process of ours lives, so what these files name is long dead, or by now another program
         (in a container ids repeat at once, and PostgreSQL would take that program for its former self).
         """
-        pid_file = self._pid_file()
-        if not pid_file:
-            return
+        pid = next(iter(self._pid_file()), "none")
         with suppress(OSError):  # no such process, not ours to look at, or a system without /proc
-            if Path(f"/proc/{pid_file[0]}/cwd").readlink() == self.data.resolve():
+            if Path(f"/proc/{pid}/cwd").readlink() == self.data.resolve():
                 raise self.error(
-                    f"is already run on {self.data} by process {pid_file[0]}, which the hub did not start"
+                    f"is already run on {self.data} by process {pid}, which the hub did not start"
                 )
-        (self.data / "postmaster.pid").unlink()
+        for stale in (self.data / "postmaster.pid", socket_directory(self.var_dir) / f"{SOCKET}.lock"):
+            stale.unlink(missing_ok=True)
 
     def _pid_file(self) -> Sequence[str]:
         """https://www.postgresql.org/docs/18/storage-file-layout.html: process id first, state last."""
@@ -125,7 +125,7 @@ class PostgresServer(Server):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(PATIENCE)
             try:
-                connection.connect(str(socket_directory(self.var_dir) / ".s.PGSQL.5432"))
+                connection.connect(str(socket_directory(self.var_dir) / SOCKET))
                 connection.sendall(SSL_REQUEST)
                 return connection.recv(1) in {b"N", b"S"}
             except OSError:

@@ -90,16 +90,18 @@ class Server(ABC):
         """Adopt it if it runs and start it if it does not; return when it takes requests."""
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.lock.parent.mkdir(parents=True, exist_ok=True)
-        if not self.running():
-            self.prepare()
-            self._start()
-        self._wait(self.ready, "did not come up", while_running=True)
+        if self.running() and self._comes_up():
+            return
+        self.prepare()
+        self._start()
+        if not self._comes_up():
+            raise self.error("did not come up: it ended")
 
     def stop(self) -> None:
         """Stop it if it runs; return when it is gone."""
         if self.lock.exists() and self.running():
             self.ask_to_stop()
-            self._wait(lambda: not self.running(), "did not stop", while_running=False)
+            self._wait(lambda: not self.running(), "did not stop")
         self._reap()
 
     def run(self, command: Sequence[str | Path], stdin: bytes = b"") -> None:
@@ -155,11 +157,14 @@ class Server(ABC):
                 os.waitpid(self._child, 0)
             self._child = None
 
-    def _wait(self, condition: Callable[[], bool], failure: str, *, while_running: bool) -> None:
+    def _comes_up(self) -> bool:
+        """Whether it takes requests in the end; not, when it ends, as one will that is found dying."""
+        self._wait(lambda: self.ready() or not self.running(), "did not come up")
+        return self.running()
+
+    def _wait(self, condition: Callable[[], bool], failure: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            if while_running and not self.running():
-                raise self.error(f"{failure}: it ended")
             if time.monotonic() > deadline:
                 raise self.error(f"{failure} within {PATIENCE:.0f} seconds")
             time.sleep(POLL)
