@@ -20,10 +20,12 @@ import structlog
 from arq.worker import Worker as ArqWorker
 from arq.worker import func
 
+from hub.bootstrap import know_queues, make_execute, make_relay, queues_of
 from hub.domain.errors import HubError, Unavailable
 from hub.infra.queue import Handed, ReadyQueue
 from hub.infra.store.execution import Claimed, ExecutionStore
 from hub.services.execute import Execute
+from hub.services.hub import Hub
 from hub.services.relay import Relay
 
 log = structlog.get_logger("hub.worker")
@@ -235,8 +237,33 @@ async def _never(_ctx: dict[Any, Any]) -> None:
     """Arq wants a function to be registered; the hub's jobs are not run through it."""
 
 
-async def run_until_signalled(worker: Worker) -> None:
+def make(hub: Hub) -> Worker:
+    """A worker over a built hub, with an id of its own."""
+    config = hub.config.worker
+    store = ExecutionStore(hub.database, hub.new_id())
+    return Worker(
+        hub.queue,
+        tuple(name for name in queues_of(hub.registry) if not config.queues or name in config.queues),
+        store,
+        make_execute(hub, store),
+        make_relay(hub, store),
+        pace=Pace(config.concurrency, config.lease, config.heartbeat, config.shutdown_grace),
+        release=hub.config.release,
+    )
+
+
+async def run(hub: Hub) -> None:
     """Run a worker until SIGTERM or SIGINT."""
+    await know_queues(hub)
+    worker = make(hub)
+    sharing = asyncio.create_task(hub.sharing.run(), name="breakers")
+    try:
+        await _until_signalled(worker)
+    finally:
+        await _cancel([sharing])
+
+
+async def _until_signalled(worker: Worker) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)

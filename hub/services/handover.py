@@ -1,6 +1,7 @@
 """Handing freshly committed jobs to the ready buffer, without making anybody wait for Redis."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from hub.domain.errors import Unavailable
@@ -18,12 +19,10 @@ class Handover:
     Args:
         queue: the ready buffers.
         bound: how many jobs one buffer may hold.
-        failed: called when a hand-over failed (for the metrics).
+        failed: told how many jobs of which queue were not taken (for the metrics).
     """
 
-    def __init__(
-        self, queue: ReadyQueue, bound: int, failed: Callable[[int], None] = lambda _count: None
-    ) -> None:
+    def __init__(self, queue: ReadyQueue, bound: int, failed: Callable[[Counter[str]], None]) -> None:
         self._queue = queue
         self._bound = bound
         self._failed = failed
@@ -65,7 +64,7 @@ class Handover:
             self._depths.update(await self._queue.hand_over(ready))
         except Unavailable:
             self._note_away()
-            self._failed(len(ready))
+            self._failed(Counter(entry.queue for entry in ready))
 
     def _note_away(self) -> None:
         self._depths.clear()

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+import asyncpg
 from sqlalchemy import TextClause
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -22,7 +24,7 @@ class Database:
     """A pool of connections. Statements run by themselves, each its own transaction, unless `transaction` is used.
 
     Args:
-        url: `postgresql+asyncpg://…`.
+        url: `postgresql://…` as libpq and asyncpg read it: several hosts, socket directories, sslmode and the like.
         size: the most connections of this process.
         pooled: whether a transaction-mode pooler (PgBouncer) stands between; then nothing is kept on the server's side.
     """
@@ -31,9 +33,7 @@ class Database:
         self._engine = _engine(url, size=size, pooled=pooled)
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    async def run(
-        self, statement: TextClause, parameters: Mapping[str, Any] | None = None
-    ) -> Sequence[Any]:
+    async def run(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
         """Run one statement as one transaction in one round trip, and give its rows.
 
         Raises:
@@ -58,10 +58,9 @@ class Database:
 
 def _engine(url: str, *, size: int, pooled: bool) -> AsyncEngine:
     if pooled:
+        connect = partial(asyncpg.connect, url, timeout=5, statement_cache_size=0)
         return create_async_engine(
-            url,
-            poolclass=NullPool,
-            connect_args={"statement_cache_size": 0, "prepared_statement_cache_size": 0, "timeout": 5},
+            "postgresql+asyncpg://?prepared_statement_cache_size=0", async_creator=connect, poolclass=NullPool
         )
     settings = {
         "application_name": "hub",
@@ -72,11 +71,12 @@ def _engine(url: str, *, size: int, pooled: bool) -> AsyncEngine:
         "plan_cache_mode": "force_custom_plan",
     }
     return create_async_engine(
-        url,
+        "postgresql+asyncpg://",
+        # asyncpg reads the URL itself: SQLAlchemy's own reading knows neither several hosts nor sslmode.
+        async_creator=partial(asyncpg.connect, url, timeout=5, server_settings=settings),
         pool_size=size,
         max_overflow=0,
         pool_timeout=2,
-        connect_args={"server_settings": settings, "timeout": 5},
     )
 
 

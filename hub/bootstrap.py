@@ -1,0 +1,221 @@
+"""The composition root: the one place that knows every part and puts them together."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from random import Random
+from secrets import token_urlsafe
+from uuid import UUID
+
+import httpx
+import structlog
+import uuid_utils.compat as uuids
+from aiohttp.abc import AbstractResolver
+
+from hub.config import Config
+from hub.domain.judgement import failure_of
+from hub.domain.providers import Call, Provider
+from hub.domain.redaction import Redactor
+from hub.domain.specs import Log
+from hub.infra.breaker_sharing import BreakerSharing
+from hub.infra.breakers import Breakers
+from hub.infra.metrics import Metrics
+from hub.infra.queue import ReadyQueue
+from hub.infra.sender import Sender
+from hub.infra.sentry import reporter
+from hub.infra.store.database import Database
+from hub.infra.store.execution import Claimed, ExecutionStore
+from hub.infra.store.intake import IntakeStore
+from hub.infra.store.keys import KeyStore
+from hub.infra.store.operations import OperationsStore
+from hub.infra.store.reading import ReadingStore
+from hub.infra.store.relay import RelayStore
+from hub.registry import Registry
+from hub.services.execute import Execute
+from hub.services.handover import Handover
+from hub.services.hub import Hub
+from hub.services.inspect import Inspect
+from hub.services.intake import Intake
+from hub.services.keys import Keys
+from hub.services.operate import Operate
+from hub.services.relay import Pace as RelayPace
+from hub.services.relay import Relay
+from hub.services.steps import Ledger, Tools
+from hub.services.submit import Submit
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a hub takes from the world around it; tests bring their own.
+
+    Attributes:
+        clock: the time signatures are judged by, and differences are measured from.
+        new_id: makes UUIDv7s.
+        rng: jitter.
+        transport: sends all HTTP instead of real connections.
+        resolver: looks names up for the sender.
+    """
+
+    clock: Callable[[], datetime] = _utc_now
+    new_id: Callable[[], UUID] = uuids.uuid7
+    rng: Random = field(default_factory=Random)
+    transport: httpx.AsyncBaseTransport | None = None
+    resolver: AbstractResolver | None = None
+
+
+@asynccontextmanager
+async def build(
+    config: Config,
+    registry: Registry,
+    *,
+    database_url: str,
+    redis_url: str,
+    surroundings: Surroundings | None = None,
+) -> AsyncIterator[Hub]:
+    """Put a hub together, and take it apart again in reverse order.
+
+    Args:
+        config: the settings.
+        registry: what was found in integrations, webhooks and jobs.
+        database_url: PostgreSQL, as configured or embedded.
+        redis_url: Redis, likewise.
+        surroundings: clock, ids, randomness, transport.
+    """
+    around = surroundings or Surroundings()
+    async with AsyncExitStack() as stack:
+        database = Database(database_url)
+        stack.push_async_callback(database.close)
+        queue = ReadyQueue(redis_url)
+        stack.push_async_callback(queue.close)
+        metrics = Metrics.make(version=config.release)
+        breakers = Breakers()
+        sender = await stack.enter_async_context(
+            Sender(breakers, transport=around.transport, resolver=around.resolver)
+        )
+        reports = reporter(
+            config.sentry_dsn.reveal() if config.sentry_dsn else None,
+            environment=config.environment,
+            release=config.release,
+            redactor=Redactor.knowing(config.secrets()),
+        )
+        stack.callback(reports.close)
+        handover = Handover(
+            queue,
+            config.relay.buffer_limit,
+            partial(_count_lost, metrics),
+        )
+        intake_store = IntakeStore(database)
+        inspect = Inspect(ReadingStore(database), registry, breakers, clock=around.clock)
+        yield Hub(
+            config=config,
+            registry=registry,
+            database=database,
+            queue=queue,
+            handover=handover,
+            intake=Intake(
+                intake_store,
+                registry,
+                {name: config.secrets_of(name) for name in registry.sources},
+                handover,
+                clock=around.clock,
+                new_id=around.new_id,
+            ),
+            submit=Submit(intake_store, registry, handover, clock=around.clock, new_id=around.new_id),
+            inspect=inspect,
+            operate=Operate(OperationsStore(database), inspect, registry, new_id=around.new_id),
+            keys=Keys(KeyStore(database), new_id=around.new_id, new_secret=lambda: token_urlsafe(32)),
+            sender=sender,
+            breakers=breakers,
+            sharing=BreakerSharing(breakers, queue.redis),
+            metrics=metrics,
+            reporter=reports,
+            clock=around.clock,
+            new_id=around.new_id,
+            rng=around.rng,
+        )
+
+
+def make_execute(hub: Hub, store: ExecutionStore) -> Execute:
+    """What one worker does with the jobs it claims."""
+    return Execute(
+        store,
+        hub.registry,
+        _tools(hub, store),
+        metrics=hub.metrics,
+        clock=hub.clock,
+        rng=hub.rng,
+        report=partial(_report, hub),
+    )
+
+
+def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
+    """A relay over a built hub."""
+    log = structlog.get_logger("hub.relay")
+    pace = RelayPace(
+        bound=hub.config.relay.buffer_limit,
+        tick=hub.config.relay.tick,
+        rehand_after=hub.config.relay.rehand_after,
+    )
+    return Relay(
+        RelayStore(hub.database),
+        store,
+        hub.queue,
+        hub.registry,
+        pace,
+        clock=hub.clock,
+        rng=hub.rng,
+        trouble=lambda error: log.warning("store away", error=str(error)),
+    )
+
+
+async def know_queues(hub: Hub) -> None:
+    """Make sure that every queue that a job names exists in the database."""
+    await RelayStore(hub.database).know_queues(queues_of(hub.registry))
+
+
+def queues_of(registry: Registry) -> tuple[str, ...]:
+    """The queues that jobs name, and `default`."""
+    return tuple(sorted({"default"} | {spec.queue for spec in registry.jobs.values()}))
+
+
+def _tools(hub: Hub, store: ExecutionStore) -> Tools:
+    redactor = Redactor.knowing(hub.config.secrets())
+    log = structlog.get_logger("hub.job")
+
+    def call_of(provider: Provider, key: str, correlation_id: str) -> Call:
+        settings = hub.config.providers.get(provider.name)
+        base_url = (settings and settings.base_url) or provider.base_url
+        return Call(base_url, settings.revealed() if settings else {}, key, correlation_id)
+
+    def log_of(claimed: Claimed) -> Log:
+        bound: Log = log.bind(
+            job=claimed.name,
+            job_id=str(claimed.id),
+            attempt=claimed.attempt,
+            correlation_id=claimed.correlation_id,
+        )
+        return bound
+
+    return Tools(
+        ledger=Ledger(store),
+        send=hub.sender.send,
+        call_of=call_of,
+        failure_of=lambda error, job, step: failure_of(error, job, step, redactor.text),
+        log_of=log_of,
+    )
+
+
+def _count_lost(metrics: Metrics, lost: Counter[str]) -> None:
+    for queue, count in lost.items():
+        metrics.handover_failed(queue, count)
+
+
+def _report(hub: Hub, error: BaseException, job: Claimed) -> None:
+    hub.reporter.report(error, job=job.name, queue=job.queue, correlation_id=job.correlation_id)

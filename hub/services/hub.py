@@ -1,0 +1,47 @@
+"""Everything that the web process and the worker are given: one frozen bundle, built by `hub.bootstrap`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+from uuid import UUID
+
+from hub.config import Config
+from hub.infra.breaker_sharing import BreakerSharing
+from hub.infra.breakers import Breakers
+from hub.infra.metrics import Metrics
+from hub.infra.queue import ReadyQueue
+from hub.infra.sender import Sender
+from hub.infra.sentry import Reporter
+from hub.infra.store.database import Database
+from hub.registry import Registry
+from hub.services.handover import Handover
+from hub.services.inspect import Inspect
+from hub.services.intake import Intake
+from hub.services.keys import Keys
+from hub.services.operate import Operate
+from hub.services.submit import Submit
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The parts, wired. Nothing here is global; two hubs can live in one process, as they do in tests."""
+
+    config: Config
+    registry: Registry
+    database: Database
+    queue: ReadyQueue
+    handover: Handover
+    intake: Intake
+    submit: Submit
+    inspect: Inspect
+    operate: Operate
+    keys: Keys
+    sender: Sender
+    breakers: Breakers
+    sharing: BreakerSharing
+    metrics: Metrics
+    reporter: Reporter
+    clock: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+    rng: Random
