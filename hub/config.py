@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from hub import __version__
-from hub.addresses import base_url, check_dsn, check_postgres, check_redis, passwords_in
 from hub.domain.errors import ConfigurationError
 from hub.domain.providers import Provider
 from hub.domain.redaction import Secret
 from hub.domain.sources import Source
 from hub.domain.specs import QUEUE_NAME
 from hub.environment import Environment, Setting, variable
+from hub.urls import base_url, check_dsn, check_postgres, check_redis, passwords_in
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
