@@ -6,9 +6,9 @@ What the standard library's loggers say (asyncio, aiohttp, SQLAlchemy) is writte
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, Final, Literal, TextIO, cast
+from typing import Any, Final, Literal, TextIO, cast
 
 import orjson
 import structlog
@@ -19,8 +19,6 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 from hub.domain.redaction import Redactor
 
 Style = Literal["auto", "json", "console"]
-
-_NAME = "_logger_name"
 
 # They log a line for every request or job, with the whole URL or the arguments in it.
 _TOO_LOUD = ("httpx", "httpcore", "arq", "aiohttp.access", "sentry_sdk")
@@ -52,7 +50,7 @@ def configure(
 
 def logger(name: str) -> FilteringBoundLogger:
     """A logger; cheap to make and to keep, configured when it is first used."""
-    made: FilteringBoundLogger = structlog.get_logger(**{_NAME: name})
+    made: FilteringBoundLogger = structlog.get_logger(name)
     return made
 
 
@@ -70,9 +68,9 @@ _DESCRIBE: Final[tuple[Processor, ...]] = (
 )
 
 
-def _name(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    # A lazy logger of structlog cannot be bound to a field called `logger` when it is made.
-    event["logger"] = event.pop(_NAME, None)
+def _name(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if logger.name:
+        event["logger"] = logger.name
     return event
 
 
@@ -98,14 +96,22 @@ def _json(event: EventDict, **_: Any) -> bytes:
         return json.dumps(event, default=str).encode()
 
 
-def _factory(render: Processor, stream: TextIO) -> Any:
-    if isinstance(render, structlog.processors.JSONRenderer):
-        return structlog.BytesLoggerFactory(_bytes_of(stream))
-    return structlog.WriteLoggerFactory(stream)
+class _JsonLogger(structlog.BytesLogger):
+    name = ""
 
 
-def _bytes_of(stream: TextIO) -> BinaryIO:
-    return stream.buffer
+class _ConsoleLogger(structlog.WriteLogger):
+    name = ""
+
+
+def _factory(render: Processor, stream: TextIO) -> Callable[..., WrappedLogger]:
+    def make(name: str = "") -> WrappedLogger:
+        is_json = isinstance(render, structlog.processors.JSONRenderer)
+        made = _JsonLogger(stream.buffer) if is_json else _ConsoleLogger(stream)
+        made.name = name
+        return made
+
+    return make
 
 
 class _Handler(logging.StreamHandler[TextIO]):

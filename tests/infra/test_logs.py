@@ -49,6 +49,8 @@ def test_a_line_is_one_json_object(output: Output) -> None:
     assert (line["level"], line["logger"], line["id"]) == ("info", "hub.test", str(UUID(int=1)))
     assert (line["big"], line["name"]) == (2**70, "Zoë")
     assert line["timestamp"].endswith("Z")
+    structlog.get_logger().info("of nobody in particular")
+    assert "logger" not in output.lines()[1]
 
 
 def test_lines_below_the_level_are_not_made(output: Output) -> None:
