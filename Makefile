@@ -19,8 +19,8 @@ setup: $(READY) ## make .venv with everything in it, from the hashed lock
 	@echo "ready: .venv ($$($(BIN)/python --version)); the command is $(BIN)/hub"
 
 $(READY): requirements-dev.lock pyproject.toml
-	@echo "setup: making .venv"
 	@test -x $(BIN)/python || { \
+	  echo "setup: making .venv"; \
 	  for python in $(PYTHONS); do \
 	    if $$python -c '$(SUITABLE)' 2>/dev/null; then exec $$python -m venv .venv; fi; \
 	  done; \
@@ -31,7 +31,9 @@ $(READY): requirements-dev.lock pyproject.toml
 	@sed -n '/^uv==/,/# via/p' requirements-dev.lock > .venv/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock
 	@echo "setup: installing requirements-dev.lock"
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	@# pip, slowly, where only pip has been told of a mirror
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@echo "setup: installing the hub, editable"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
