@@ -21,7 +21,7 @@ from hub import (
     by_status,
 )
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=r"^[^\r\n\0]+$")]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Body = Annotated[str, StringConstraints(min_length=1)]
 
 
