@@ -88,7 +88,7 @@ def submission(env: dict[str, str], options: argparse.Namespace) -> list[Figure]
         "jobs:write",
         "--json",
     ]
-    key = json.loads(subprocess.run(command, env=env, check=True, capture_output=True).stdout)["key"]  # noqa: S603
+    key = json.loads(subprocess.run(command, env=env, check=True, capture_output=True).stdout)["key"]
     return [_http("submit", "/v1/jobs", key, env, options, must=0.2, aim=0.4)]
 
 
@@ -131,6 +131,7 @@ def _http(
 ) -> Figure:
     ports = _free_port(), _free_port()
     hub_env = {**env, "HUB_PORT": str(ports[0]), "HUB_WEBHOOK_STRIPE_SECRET": SECRET}
+    measured: list[dict[str, Any]] = []
     pairs = []
     with _process(["hub", "web"], hub_env, port=ports[0]), _process(["benchmarks.bare", str(ports[1])], env):
         for port in ports:  # warm both
@@ -141,8 +142,9 @@ def _http(
                 for port in ports
             ]
             pairs.append((measured[0]["per_second"], measured[1]["per_second"]))
-            last = measured[0]
-    detail = f"{_pair_text(pairs, 'requests/s')}; p50 {last['p50']:.1f} ms, p99 {last['p99']:.1f} ms"
+    detail = (
+        f"{_pair_text(pairs, 'requests/s')}; p50 {measured[0]['p50']:.1f} ms, p99 {measured[0]['p99']:.1f} ms"
+    )
     return Figure(f"{kind}, share of a bare handler", _median_ratio(pairs), must, aim, "more", detail)
 
 
@@ -157,7 +159,7 @@ def _report(module: list[str], env: Mapping[str, str], given: str | None = None)
     command = [sys.executable, "-m", *module]
     done = subprocess.run(
         command, env=dict(env), input=given, stdout=subprocess.PIPE, text=True, check=True, timeout=600
-    )  # noqa: S603
+    )
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return report
 
@@ -166,7 +168,7 @@ def _report(module: list[str], env: Mapping[str, str], given: str | None = None)
 def _process(module: list[str], env: Mapping[str, str], port: int | None = None) -> Iterator[None]:
     process = subprocess.Popen(
         [sys.executable, "-m", *module], env=dict(env), stdout=subprocess.PIPE, text=True
-    )  # noqa: S603
+    )
     try:
         _until_ready(process, port)
         yield

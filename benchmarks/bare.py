@@ -1,5 +1,6 @@
 """What the hub is held against: an aiohttp handler that reads the body and answers, and does nothing else."""
 
+import asyncio
 import sys
 
 import uvloop
@@ -22,7 +23,6 @@ async def serve(port: int) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     print("ready", flush=True)
-    import asyncio
 
     await asyncio.Event().wait()
 
