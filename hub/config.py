@@ -141,10 +141,9 @@ def load(
     """
     env = Environment(environ)
     config = _read(env, sources, providers)
-    env.refuse_unknown()
     if env.problems:
-        raise ConfigurationError(*env.problems)
-    return config
+        raise ConfigurationError(*env.problems, *env.unknown())
+    return replace(config, warnings=(*env.unknown(), *config.warnings))
 
 
 def describe(sources: Mapping[str, Source], providers: Mapping[str, Provider]) -> list[Setting]:

@@ -4,7 +4,7 @@ Each setting is named once, where it is read; that same reading writes the refer
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
@@ -119,8 +119,11 @@ class Environment:
         """Whether a variable is there, itself or as a file."""
         return name in self.variables or f"{name}_FILE" in self.variables
 
-    def refuse_unknown(self) -> None:
-        """Note every variable of our prefix that nothing has read."""
+    def unknown(self) -> Iterator[str]:
+        """A sentence for every variable of our prefix that nothing has read.
+
+        They are told and not refused: the next release may know them, and so may whatever else shares the environment.
+        """
         known = {setting.name for setting in self.settings}
         known |= {f"{setting.name}_FILE" for setting in self.settings if setting.secret}
         for name in sorted(self.variables):
@@ -128,7 +131,7 @@ class Environment:
                 continue
             near = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
             hint = f"did you mean {near[0]}?" if near else "unset it; the reference lists what there is"
-            self.problems.append(f"{name} is not a setting: {hint}")
+            yield f"{name} is not a setting and has no effect: {hint}"
 
     def _is_service_link(self, name: str) -> bool:
         return bool(

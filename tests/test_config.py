@@ -72,8 +72,17 @@ def test_everything_wrong_is_told_in_one_message() -> None:
         "HUB_WEBHOOK_STRIPE_SECRET: secret 2 of the list is empty, which anyone could sign with",
         "HUB_STRIPE_BASE_URL='ftp://stripe': must be http://, https://, smtp:// or smtps:// and a host",
         "HUB_STRIPE_SECRET_KEY is missing, and HUB_STRIPE_BASE_URL is set: set both or none",
-        "HUB_DATABSE_URL is not a setting: did you mean HUB_DATABASE_URL?",
-        "HUB_NOTHING_LIKE_IT is not a setting: unset it; the reference lists what there is",
+        "HUB_DATABSE_URL is not a setting and has no effect: did you mean HUB_DATABASE_URL?",
+        "HUB_NOTHING_LIKE_IT is not a setting and has no effect: unset it; the reference lists what there is",
+    )
+
+
+def test_an_unknown_name_is_warned_of_with_the_nearest_known_one() -> None:
+    """It stops no start: the next release may know it."""
+    config = read(HUB_DATABSE_URL="postgresql://db/hub", HUB_NOTHING_LIKE_IT="1", PATH="/bin")
+    assert config.warnings[:2] == (
+        "HUB_DATABSE_URL is not a setting and has no effect: did you mean HUB_DATABASE_URL?",
+        "HUB_NOTHING_LIKE_IT is not a setting and has no effect: unset it; the reference lists what there is",
     )
 
 
@@ -210,7 +219,8 @@ def test_a_secret_s_file_is_refused_where_it_cannot_be_meant(tmp_path: Path) -> 
 
 def test_what_is_no_secret_has_no_file() -> None:
     """HUB_PORT_FILE is a typing error like any other."""
-    assert problems(HUB_PORT_FILE="/x") == ("HUB_PORT_FILE is not a setting: did you mean HUB_PORT?",)
+    told = "HUB_PORT_FILE is not a setting and has no effect: did you mean HUB_PORT?"
+    assert read(HUB_PORT_FILE="/x").warnings[0] == told
 
 
 def test_several_webhook_secrets_are_kept_in_order_while_rotating() -> None:
