@@ -23,12 +23,17 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling."""
+    """Who is calling.
+
+    Attributes:
+        acts_as: how the audit log names a person; None for the application and its key.
+    """
 
     application: ApplicationId
     application_name: str
     key: KeyId
     scopes: frozenset[Scope]
+    acts_as: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether a scope is held, directly or through ADMIN."""

@@ -97,7 +97,7 @@ class Operate:
 
 def actor_of(principal: Principal) -> str:
     """How the audit log names who acted."""
-    return f"{principal.application_name} (key {principal.key})"
+    return principal.acts_as or f"{principal.application_name} (key {principal.key})"
 
 
 def _reach(principal: Principal) -> Reach:
