@@ -152,14 +152,18 @@ class _Dialogue:
         """RFC 5321, 4.2.1: 4yz may pass, 5yz will not; either way the mail was not taken."""
         text = f"{self._provider} replied {error.code}: {_first_line(error.message)}"
         code = f"smtp_{error.code}"
+        if not 400 <= error.code < 600:
+            # Neither yes nor no: a reply out of place, or (aiosmtplib's -1) none of SMTP's.
+            kind = NoAnswer if self._message_out else NotSent
+            return kind(text, code="unreadable_answer")
         if error.code < 500:
             # Refused as to this mail, the server is well; refused at the door, it is not. The breaker tells by status.
             known = isinstance(error, SMTPSenderRefused | SMTPRecipientRefused | SMTPDataError)
             return NotSent(text, code=code, status=error.code if known else None)
         if isinstance(error, SMTPAuthenticationError) or error.code in {530, 534, 535, 538}:
             return Unauthorized(text, code=code, status=error.code)
-        kind = Declined if isinstance(error, SMTPRecipientRefused) else Rejected
-        return kind(text, code=code, status=error.code)
+        refusal = Declined if isinstance(error, SMTPRecipientRefused) else Rejected
+        return refusal(text, code=code, status=error.code)
 
 
 def _first_line(text: str) -> str:
