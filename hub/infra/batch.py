@@ -7,7 +7,7 @@ waits for nobody. There is no timer. See docs/decisions/ on group commit.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from hub.domain.errors import Unavailable
 
@@ -26,15 +26,23 @@ class Batcher(Generic[T, R]):
         limit: the most items in one batch.
         pending: the most items that may wait; beyond it callers get Unavailable at once, instead of piling up.
         lanes: how many batches may be under way at the same time.
+        apart: whether an error may be one item's fault; then each item of the batch is tried by itself.
     """
 
     def __init__(
-        self, flush: Flush[T, R], *, limit: int = 500, pending: int = 10_000, lanes: int = 1
+        self,
+        flush: Flush[T, R],
+        *,
+        limit: int = 500,
+        pending: int = 10_000,
+        lanes: int = 1,
+        apart: Callable[[Exception], bool] = lambda _error: False,
     ) -> None:
         self._flush = flush
         self._limit = limit
         self._pending = pending
         self._lanes = lanes
+        self._apart = apart
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._flushers: set[asyncio.Task[None]] = set()
 
@@ -64,15 +72,17 @@ class Batcher(Generic[T, R]):
             await asyncio.wait(self._flushers)
 
     async def _run(self) -> None:
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
-            await self._write(batch)
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+                await self._write(batch)
+        finally:
+            # Here, not in the task's callback: whoever was just answered may submit again before that is called.
+            self._flushers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _write(self, batch: list[tuple[T, "asyncio.Future[R]"]]) -> None:
         try:
-            results = await self._flush([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001 - handed to every caller
-            results = [error] * len(batch)
+            results = await self._results([item for item, _ in batch])
         except asyncio.CancelledError:
             for _, future in batch:
                 future.cancel()
@@ -84,3 +94,18 @@ class Batcher(Generic[T, R]):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+    async def _results(self, items: list[T]) -> Sequence[R | Exception]:
+        try:
+            results = await self._flush(items)
+            _check(items, results)
+        except Exception as error:  # noqa: BLE001 - handed to every caller
+            if len(items) == 1 or not self._apart(error):
+                return [error] * len(items)
+            return [result for item in items for result in await self._results([item])]
+        return results
+
+
+def _check(items: Sequence[object], results: Sequence[object]) -> None:
+    if len(items) != len(results):
+        raise ValueError(f"{len(results)} results for {len(items)} items")
