@@ -1,0 +1,1 @@
+"""The versioned API: thin handlers, and the table that they are routed, documented and tested by."""

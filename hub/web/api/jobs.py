@@ -1,0 +1,212 @@
+"""Jobs: submit, look, wait, retry, cancel."""
+
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import ValidationError
+
+from hub.domain.errors import Conflict, HubError, Invalid, NotFound, Problem
+from hub.domain.idempotency import MAX_KEY_LENGTH, is_valid_key
+from hub.domain.jobs import SETTLED, JobState
+from hub.services.inspect import JobFilter
+from hub.services.outlook import WAITS_FOR_WORKER, due
+from hub.services.submit import JobRequest, Submitted
+from hub.services.views import JobView
+from hub.web.answers import JSON_HEADERS, dumps, json_answer
+from hub.web.endpoints import Context
+from hub.web.problems import INTERNAL, explain
+from hub.web.reading import id_in, json_of, optional_body, query_of, validated
+from hub.web.schemas import (
+    MAX_ARGS,
+    BatchItem,
+    BatchSubmission,
+    JobsQuery,
+    JobSubmission,
+    WaitQuery,
+    Why,
+    refused,
+)
+
+FARTHEST = timedelta(days=366)
+_REPLAYED = "Idempotent-Replayed"
+
+
+async def submit(request: web.Request, context: Context) -> web.StreamResponse:
+    """Submit one job."""
+    hub, key = context.hub, _key_of(request)
+    value, size = await json_of(request, context, hub.config.web.max_body)
+    wanted = validated(JobSubmission, value)
+    submitted = await hub.submit.submit(context.principal, _request(context, wanted, key, size))
+    if submitted.replayed:
+        response = json_answer(await _repeated(context, submitted))
+        response.headers[_REPLAYED] = "true"
+        return response
+    hub.metrics.submit(wanted.job)
+    body = dumps(_fresh(context, submitted, key))
+    response = web.Response(body=body, status=201, headers=JSON_HEADERS)
+    response.headers["Location"] = f"/v1/jobs/{submitted.id}"
+    return response
+
+
+async def submit_many(request: web.Request, context: Context) -> web.StreamResponse:
+    """Submit up to a thousand jobs; an answer for each, in order."""
+    if "Idempotency-Key" in request.headers:
+        problem = Problem("/headers/Idempotency-Key", "give each job its own idempotency_key instead")
+        raise Invalid("one key cannot stand for many jobs", problems=(problem,))
+    value, size = await json_of(request, context, context.hub.config.web.max_batch_body)
+    items = validated(BatchSubmission, {"jobs": value} if isinstance(value, list) else value).jobs
+    judged = [_judged(context, item, size) for item in items]
+    good = [item for item in judged if isinstance(item, JobRequest)]
+    answers = iter(await context.hub.submit.submit_many(context.principal, good))
+    results = [
+        _refusal(context, item) if isinstance(item, HubError) else await _result(context, item, next(answers))
+        for item in judged
+    ]
+    return json_answer({"results": results})
+
+
+async def read(request: web.Request, context: Context) -> web.StreamResponse:
+    """One job, at once or when it has settled."""
+    job, wait = id_in(request, "job"), query_of(request, WaitQuery).wait
+    found = await context.hub.inspect.get_job(context.principal, job)
+    if wait and found.state not in SETTLED:
+        context.call.waits = True
+        await context.hub.inspect.wait_settled([job], wait)
+        found = await context.hub.inspect.get_job(context.principal, job)
+    return json_answer(found)
+
+
+async def list_jobs(request: web.Request, context: Context) -> web.StreamResponse:
+    """A part of the jobs."""
+    query = query_of(request, JobsQuery)
+    wanted = JobFilter(
+        states=tuple(dict.fromkeys(query.state)),
+        job=query.job,
+        queue=query.queue,
+        application=query.application,
+        signature=query.error_signature,
+        tag=query.tag,
+        correlation_id=query.correlation_id,
+        event_id=query.event_id,
+        created_after=query.created_after,
+        created_before=query.created_before,
+        text=query.text,
+    )
+    page = await context.hub.inspect.list_jobs(
+        context.principal, wanted, limit=query.limit, cursor=query.cursor
+    )
+    return json_answer(page)
+
+
+async def retry(request: web.Request, context: Context) -> web.StreamResponse:
+    """Retry a job."""
+    job, why = id_in(request, "job"), await optional_body(request, context, Why)
+    return json_answer(await context.hub.operate.retry(context.principal, job, reason=why.reason))
+
+
+async def cancel(request: web.Request, context: Context) -> web.StreamResponse:
+    """Cancel a job."""
+    job, why = id_in(request, "job"), await optional_body(request, context, Why)
+    return json_answer(await context.hub.operate.cancel(context.principal, job, reason=why.reason))
+
+
+def _key_of(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not is_valid_key(key):
+        message = f"must be 1 to {MAX_KEY_LENGTH} visible ASCII characters"
+        problem = Problem("/headers/Idempotency-Key", message)
+        raise Invalid("the idempotency key is not one", code="invalid_idempotency_key", problems=(problem,))
+    return key
+
+
+def _request(context: Context, wanted: JobSubmission, key: str | None, size: int) -> JobRequest:
+    # What is smaller as a whole cannot hold larger arguments.
+    if size > MAX_ARGS and len(orjson.dumps(wanted.args)) > MAX_ARGS:
+        problem = Problem("/args", f"must be at most {MAX_ARGS} bytes of JSON")
+        raise Invalid("the arguments are too large", code="args_too_large", problems=(problem,))
+    if wanted.run_at is not None and wanted.run_at > context.hub.clock() + FARTHEST:
+        problem = Problem("/run_at", "must not be more than a year ahead")
+        raise Invalid("the job is due too far ahead", code="too_far_ahead", problems=(problem,))
+    return JobRequest(
+        job=wanted.job,
+        args=wanted.args,
+        correlation_id=wanted.correlation_id or context.call.correlation_id,
+        queue=wanted.queue,
+        priority=wanted.priority,
+        run_at=wanted.run_at,
+        tags=tuple(wanted.tags),
+        idempotency_key=key,
+    )
+
+
+def _judged(context: Context, item: Any, size: int) -> JobRequest | HubError:
+    try:
+        wanted = BatchItem.model_validate(item)
+        return _request(context, wanted, wanted.idempotency_key, size)
+    except ValidationError as error:
+        return refused(error)
+    except Invalid as error:
+        return error
+
+
+async def _result(context: Context, request: JobRequest, result: Submitted | HubError) -> dict[str, Any]:
+    if isinstance(result, HubError):
+        return _refusal(context, result)
+    if result.replayed:
+        # Few of a batch are repeats, so that one look each costs less than a statement for many.
+        try:
+            return {"status": 200, "job": await _repeated(context, result)}
+        except HubError as error:
+            return _refusal(context, error)
+    context.hub.metrics.submit(request.job)
+    return {"status": 201, "job": _fresh(context, result, request.idempotency_key)}
+
+
+def _refusal(context: Context, error: HubError) -> dict[str, Any]:
+    explained = explain(error) or INTERNAL
+    return {"status": explained.status, "problem": explained.document(context.call.correlation_id)}
+
+
+async def _repeated(context: Context, submitted: Submitted) -> JobView:
+    """The job that the same request made before, as it is now."""
+    try:
+        job = await context.hub.inspect.get_job(context.principal, submitted.id)
+    except NotFound:
+        message = "this request was accepted before; its job has settled and was pruned since"
+        raise Conflict(message, code="job_pruned") from None
+    return JobView(**{name: getattr(job, name) for name in JobView.__slots__})
+
+
+def _fresh(context: Context, submitted: Submitted, key: str | None) -> dict[str, Any]:
+    """A job as `JobView` shows it, from what was submitted: the database is not asked again."""
+    job, created_at = submitted.job, submitted.created_at
+    assert job is not None
+    assert created_at is not None
+    ahead = job.run_at is not None and job.run_at > created_at
+    run_at = job.run_at if ahead else created_at
+    return {
+        "id": submitted.id,
+        "job": job.name,
+        "state": JobState.SCHEDULED if ahead else JobState.QUEUED,
+        "reason": None,
+        "queue": job.queue,
+        "priority": job.priority,
+        "run_at": run_at,
+        "application": context.principal.application_name,
+        "correlation_id": job.correlation_id,
+        "idempotency_key": key,
+        "tags": orjson.Fragment(job.tags),
+        "event_id": None,
+        "parent_id": None,
+        "attempt": 0,
+        "failures": 0,
+        "generation": 1,
+        "error": None,
+        "progress": None,
+        "created_at": created_at,
+        "started_at": None,
+        "settled_at": None,
+        "next": due(1, run_at) if run_at is not None and ahead else WAITS_FOR_WORKER,
+    }

@@ -1,0 +1,72 @@
+"""The web application: routes, made of the table of endpoints, with one guard before each and one middleware around all."""
+
+import time
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from aiohttp import web
+
+from hub.domain.access import Principal
+from hub.domain.ids import ApplicationId, KeyId
+from hub.services.hub import Hub
+from hub.web.api.table import endpoints_of
+from hub.web.auth import authenticate, authorise
+from hub.web.calls import HUB, call_of
+from hub.web.docs import Docs
+from hub.web.endpoints import Context, Endpoint
+from hub.web.middleware import edge
+from hub.web.openapi import document_of
+from hub.web.ratelimit import RateLimits, refuse
+
+BODY_TIMEOUT = 20.0  # seconds
+_NOBODY = Principal(ApplicationId(UUID(int=0)), "nobody", KeyId(UUID(int=0)), frozenset())
+
+
+def create_app(
+    hub: Hub, *, body_timeout: float = BODY_TIMEOUT, clock: Callable[[], float] = time.monotonic
+) -> web.Application:
+    """The application that serves a hub.
+
+    Args:
+        hub: everything it works with.
+        body_timeout: seconds that a body may take to arrive.
+        clock: steady seconds, for the rate limits.
+    """
+    config = hub.config.web
+    limits = RateLimits(config.rate_limit, config.rate_burst, clock)
+    largest = max(config.max_body, config.max_batch_body, config.max_webhook_body)
+    app = web.Application(middlewares=[edge(hub, limits)], client_max_size=largest)
+    app[HUB] = hub
+    endpoints = endpoints_of(hub.registry)
+    for endpoint in (*endpoints, *Docs(document_of(endpoints, hub.registry)).endpoints()):
+        app.router.add_route(
+            endpoint.method, endpoint.path, _routed(endpoint, hub, limits, body_timeout=body_timeout)
+        )
+    return app
+
+
+def _routed(
+    endpoint: Endpoint, hub: Hub, limits: RateLimits, *, body_timeout: float
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The endpoint's handler behind its guard."""
+    scope, handler, path = endpoint.scope, endpoint.handler, endpoint.path
+
+    async def opened(request: web.Request) -> web.StreamResponse:
+        call = call_of(request)
+        call.route = path
+        return await handler(request, Context(hub, call, _NOBODY, body_timeout))
+
+    if scope is None:
+        return opened
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        call = call_of(request)
+        call.route = path
+        principal = await authenticate(hub.keys, request)
+        allowance = call.allowance = limits.take(principal.key)
+        if allowance is not None:
+            refuse(allowance)
+        authorise(principal, scope)
+        return await handler(request, Context(hub, call, principal, body_timeout))
+
+    return guarded

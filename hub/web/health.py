@@ -1,0 +1,61 @@
+"""Whether the process lives, whether it can serve, and what it has counted. Nothing here tells a secret."""
+
+import asyncio
+
+from aiohttp import web
+
+from hub.domain.errors import Unavailable
+from hub.infra import migrate
+from hub.infra.metrics import CONTENT_TYPE
+from hub.services.hub import Hub
+from hub.web.answers import JSON_HEADERS, PLAIN_HEADERS, json_answer
+from hub.web.endpoints import Context
+
+_PATIENCE = 2.0  # seconds; an orchestrator asks again soon
+
+
+async def live(_request: web.Request, _context: Context) -> web.StreamResponse:
+    """The process answers. No store is asked: one that is away is no reason to restart the process."""
+    return web.Response(body=b'{"status":"ok"}', headers=JSON_HEADERS)
+
+
+async def ready(_request: web.Request, context: Context) -> web.StreamResponse:
+    """Whether requests should be sent here: 200 with the database at the release's schema, else 503.
+
+    Without Redis it is degraded and ready: everything is accepted, and starts a moment later.
+    """
+    database, redis = await asyncio.gather(_schema(context.hub), _redis(context.hub))
+    able = database in {"ok", "ahead"}
+    status = "unavailable" if not able else "ok" if redis == "ok" else "degraded"
+    checks = {"database": "away" if database == "away" else "ok", "schema": database, "redis": redis}
+    return json_answer({"status": status, "checks": checks}, 200 if able else 503)
+
+
+async def metrics(_request: web.Request, context: Context) -> web.StreamResponse:
+    """What was counted, for Prometheus."""
+    response = web.Response(body=context.hub.metrics.render(), headers=PLAIN_HEADERS)
+    response.headers["Content-Type"] = CONTENT_TYPE
+    return response
+
+
+async def _schema(hub: Hub) -> str:
+    """`ok`, `behind` (migrate it), `ahead` (of a newer release, which this one can live with) or `away`."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            found = await hub.inspect.revision()
+    except (Unavailable, TimeoutError):
+        return "away"
+    if found is None:
+        return "behind"
+    if found == migrate.head():
+        return "ok"
+    return "ahead" if found > (migrate.head() or "") else "behind"
+
+
+async def _redis(hub: Hub) -> str:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await hub.queue.ping()
+    except (Unavailable, TimeoutError):
+        return "away"
+    return "ok"
