@@ -193,6 +193,24 @@ def test_every_secret_that_is_configured_is_tried(
     assert family.scheme.key(configured[verdict.secret]).rstrip(b"\0") == family.scheme.key(SECRET)
 
 
+@every_family
+def test_the_first_secret_that_matches_is_named(family: Family) -> None:
+    """A secret that was configured twice is the same secret, not a newer one."""
+    assert family.verify(family.sign(b"{}", SECRET, UNIX), b"{}", OTHER, SECRET, SECRET) == Verified(1)
+
+
+def test_an_id_that_is_not_utf8_is_signed_as_the_bytes_it_came_in() -> None:
+    """A server hands on such bytes as surrogates; the provider signed the bytes."""
+    signature = base64.b64encode(STANDARD.sign(b"msg_\xff.%d.{}" % UNIX, SECRET)).decode()
+    headers = {
+        "webhook-id": b"msg_\xff".decode("utf-8", "surrogateescape"),
+        "webhook-timestamp": str(UNIX),
+        "webhook-signature": f"v1,{signature}",
+    }
+
+    assert STANDARD.verify(headers, b"{}", [SECRET], NOW) == Verified(0)
+
+
 @every_timestamped
 @given(late=st.integers(-400, 400))
 def test_a_timestamp_holds_for_five_minutes_either_way(family: Family, late: int) -> None:
