@@ -75,6 +75,10 @@ class Accepted(Result):
 
 def build(operation: Operation[Any, Any], args: SendMail, call: Call) -> HttpRequest:
     """Write the mail in SendGrid's JSON. The key rides along, so that its activity feed can be searched for it."""
+    headers = operation.provider.auth.headers(call.credentials) | {
+        "Content-Type": "application/json",
+        "X-Request-Id": call.correlation_id,
+    }
     content = [{"type": "text/plain", "value": args.text}]
     if args.html is not None:
         content.append({"type": "text/html", "value": args.html})
@@ -84,10 +88,6 @@ def build(operation: Operation[Any, Any], args: SendMail, call: Call) -> HttpReq
         "subject": args.subject,
         "content": content,
         "custom_args": {"hub_key": call.idempotency_key},
-    }
-    headers = operation.provider.auth.headers(call.credentials) | {
-        "Content-Type": "application/json",
-        "X-Request-Id": call.correlation_id,
     }
     url = call.base_url.rstrip("/") + operation.path
     return HttpRequest(operation.method, url, headers, json.dumps(mail, ensure_ascii=False).encode())
