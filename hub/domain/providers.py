@@ -237,7 +237,7 @@ class Operation(Generic[A, R]):
 def build_http(operation: Operation[Any, Any], args: Model, call: Call) -> HttpRequest:
     """Build a request from method, path and arguments: the path takes its own, the rest is body (or query).
 
-    Raises Invalid where an argument cannot stand in the path.
+    Raises Rejected where an argument cannot stand in the path.
     """
     path, fields = fill(operation.path, args.model_dump(mode="json", by_alias=True, exclude_none=True))
     provider = operation.provider
