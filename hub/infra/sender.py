@@ -100,9 +100,10 @@ class Sender:
 
     async def _tried(self, operation: Operation[Any, Any], request: Request, call: Call) -> Answer:
         """Try again within a moment, but only what certainly was not sent."""
-        deadline = asyncio.get_running_loop().time() + operation.provider.timeout.total_seconds()
+        timeout = operation.provider.timeout.total_seconds()
+        deadline = asyncio.get_running_loop().time() + timeout
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(TRIES) | stop_before_delay(TRYING),
+            stop=stop_after_attempt(TRIES) | stop_before_delay(min(TRYING, timeout)),
             wait=wait_random_exponential(multiplier=0.2, max=1.0),
             retry=retry_if_exception(_is_momentary),
             reraise=True,

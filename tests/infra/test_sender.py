@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from datetime import timedelta
 
@@ -94,6 +95,25 @@ async def test_the_deadline_is_for_the_whole_call(path: str) -> None:
     assert isinstance(error, NoAnswer)
     assert error.code == "timeout"
     assert time.monotonic() - began < 2
+
+
+async def test_a_deadline_on_a_kept_connection_is_unknown() -> None:
+    """There is no connecting then: what was written has left at once."""
+    hasty = provider(timeout=0.3)
+    async with faulty() as server, sending() as sender:
+        await sender.send(operation("/ok", of=hasty), Order(), call(server.url))
+        with pytest.raises(NoAnswer) as caught:
+            await sender.send(operation("/never", of=hasty), Order(), call(server.url))
+    assert caught.value.code == "timeout"
+    assert server.connections == 1
+
+
+async def test_certificates_are_verified() -> None:
+    """By authority and by name, unless a context is passed in that says otherwise."""
+    async with sending() as sender:
+        context = sender._pools.kept.ssl_context  # type: ignore[attr-defined]
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
 
 
 async def test_a_refused_connection_is_not_sent_and_tried_three_times() -> None:
