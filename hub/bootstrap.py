@@ -40,10 +40,11 @@ from hub.services.hub import Hub
 from hub.services.inspect import Inspect
 from hub.services.intake import Intake
 from hub.services.keys import Keys
+from hub.services.ledger import Ledger
 from hub.services.operate import Operate
 from hub.services.relay import Pace as RelayPace
 from hub.services.relay import Relay
-from hub.services.steps import Ledger, Tools
+from hub.services.steps import Tools
 from hub.services.submit import Submit
 
 

@@ -7,6 +7,7 @@ retry counter, no in-progress key and no result. See docs/decisions/.
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import structlog
 from arq.worker import Worker as ArqWorker
@@ -24,7 +24,7 @@ from hub.bootstrap import know_queues, make_execute, make_relay, queues_of
 from hub.domain.errors import HubError, Unavailable
 from hub.infra.queue import Handed, ReadyQueue
 from hub.infra.store.execution import Claimed, ExecutionStore
-from hub.services.execute import Execute
+from hub.services.execute import Execute, Held
 from hub.services.hub import Hub
 from hub.services.relay import Relay
 
@@ -52,6 +52,8 @@ class Pace:
 _PAUSE = 0.5
 # How long to sleep in Redis at a time; a stop is noticed at once all the same.
 _WAIT = 2.0
+# How long the end of a worker waits for one thing.
+_PATIENCE = 10.0
 # More ends waiting to be written than this means that the database is behind: start nothing new.
 _MAX_UNSETTLED = 2_000
 
@@ -99,7 +101,10 @@ class Worker(ArqWorker):
         self._relay = relay
         self._pace = pace
         self._release = release
-        self._running: dict[UUID, asyncio.Task[None]] = {}
+        # By attempt, too: a job that was lost and claimed again may run beside what is left of its former attempt.
+        self._running: dict[Held, asyncio.Task[None]] = {}
+        self._starting: asyncio.Future[int] | None = None
+        self._compare_at = 0.0
         self._room = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -135,7 +140,7 @@ class Worker(ArqWorker):
         claimed = await self._execute.claim(handed)
         for job in claimed:
             task = asyncio.create_task(self._execute.run(job))
-            self._running[job.id] = task
+            self._running[job.id, job.attempt] = task
             task.add_done_callback(partial(self._ended, job))
         return len(claimed)
 
@@ -153,27 +158,44 @@ class Worker(ArqWorker):
         if not handed:
             handed = await self._queue.wait(self._queues, _WAIT)
         if handed:
-            await self.start(handed)
+            # A claim that is under way when the worker is stopped must not be forgotten: see `_finish`.
+            self._starting = asyncio.ensure_future(self.start(handed))
+            await asyncio.shield(self._starting)
 
     async def _take_forever(self) -> None:
         while True:
             try:
+                await self._compare()
                 await self._poll_iteration()
                 await self.record_health()
             except (Unavailable, OSError) as error:
                 log.warning("store away", error=str(error))
-                await asyncio.sleep(_PAUSE)
+                await self._recover()
             except Exception:
                 log.exception("taking jobs failed")
-                await asyncio.sleep(_PAUSE)
+                await self._recover()
+
+    async def _recover(self) -> None:
+        """Leave the stores alone for a moment; a claim may have been made and its answer lost."""
+        self._compare_at = 0.0
+        await asyncio.sleep(_PAUSE)
+
+    async def _compare(self) -> None:
+        """Now and then, give back what the database says that runs here, and does not."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._compare_at:
+            self._compare_at = now + self._pace.lease.total_seconds()
+            if lost := await self._execute.give_back(self._running, crashed=True):
+                log.warning("gave back what did not run", jobs=lost)
 
     def _ended(self, job: Claimed, task: "asyncio.Task[None]") -> None:
-        del self._running[job.id]
+        del self._running[job.id, job.attempt]
         self._room.set()
         if not task.cancelled() and (error := task.exception()):
             log.error("running a job failed", job_id=str(job.id), job=job.name, exc_info=error)
 
     async def _register(self) -> None:
+        """Become known, however long it takes, unless the worker is stopped before."""
         while not self._stopping.is_set():
             try:
                 await self._store.register(
@@ -193,19 +215,29 @@ class Worker(ArqWorker):
     async def _keep_lease(self) -> None:
         """Renew the lease of everything this worker holds; drop everything when it has lapsed meanwhile."""
         loop = asyncio.get_running_loop()
-        renewed = loop.time()
+        lease = self._pace.lease.total_seconds()
+        lapses = loop.time() + lease
         while True:
-            await asyncio.sleep(self._pace.heartbeat.total_seconds())
+            await asyncio.sleep(min(self._pace.heartbeat.total_seconds(), max(0.0, lapses - loop.time())))
             # Measured before asking: a frozen process wakes here, its jobs long given to others.
-            if loop.time() - renewed > self._pace.lease.total_seconds():
+            if loop.time() >= lapses:
                 self._drop_everything()
+                lapses = math.inf
             began = loop.time()
             try:
-                await self._store.heartbeat(self._pace.lease)
-            except HubError as error:
-                log.warning("lease not renewed", error=str(error))
+                # A slow answer must not hide that the lease lapses.
+                async with asyncio.timeout_at(lapses if lapses < math.inf else None):
+                    known = await self._store.heartbeat(self._pace.lease)
+            except (HubError, TimeoutError) as error:
+                log.warning("lease not renewed", error=str(error) or "no answer in time")
+            except Exception:
+                log.exception("lease not renewed")
             else:
-                renewed = began
+                if not known:
+                    log.error("this worker is not known any more")
+                    self._drop_everything()
+                    await self._register()
+                lapses = began + lease
 
     def _drop_everything(self) -> None:
         log.error("lease lost", running=len(self._running))
@@ -215,22 +247,30 @@ class Worker(ArqWorker):
     async def _finish(self, keepers: list["asyncio.Task[None]"]) -> None:
         lease, *others = keepers
         await _cancel(others)
+        if self._starting:
+            await asyncio.wait([self._starting], timeout=_PATIENCE)
         if self._running:
             log.info("finishing", running=len(self._running), grace=self._pace.grace.total_seconds())
             await asyncio.wait(self._running.values(), timeout=self._pace.grace.total_seconds())
         # What is still running is handed back: interrupted, at no cost to its budget.
         await _cancel(list(self._running.values()))
-        await self._execute.drain()
+        with contextlib.suppress(HubError, TimeoutError):
+            # While the database is away there is no use in waiting longer than the lease: then everything is others'.
+            async with asyncio.timeout(self._pace.lease.total_seconds()):
+                await self._execute.drain()
+                await self._execute.give_back(self._running, crashed=False)
+                await self._execute.drain()
         await _cancel([lease])
-        with contextlib.suppress(HubError):
-            await self._store.retire()
+        with contextlib.suppress(HubError, TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self._store.retire()
 
 
 async def _cancel(tasks: list["asyncio.Task[None]"]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:
-        await asyncio.wait(tasks, timeout=10)
+        await asyncio.wait(tasks, timeout=_PATIENCE)
 
 
 async def _never(_ctx: dict[Any, Any]) -> None:

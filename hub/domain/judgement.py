@@ -13,6 +13,7 @@ from hub.domain.errors import (
     Snooze,
     StepsChanged,
     Throttled,
+    Unavailable,
     UncertainEffect,
 )
 from hub.domain.jobs import (
@@ -52,6 +53,9 @@ def judge(error: BaseException, failure: Failure) -> Outcome:  # noqa: C901, PLR
     match error:
         case Snooze():
             return Snoozed(error.delay, failure)
+        case Unavailable():
+            # The hub's own store, not the job: it costs the job nothing.
+            return Snoozed(error.retry_after, failure)
         case Throttled():
             return Snoozed(error.retry_after or _THROTTLED, failure)
         case NotSent(retry_after=timedelta() as delay):
@@ -72,6 +76,20 @@ def judge(error: BaseException, failure: Failure) -> Outcome:  # noqa: C901, PLR
             return Failed(failure, error.retry_after)
         case _:
             return Failed(failure)
+
+
+_UNSAID = Failure("", "", "", "")
+_WEIGHT = (Uncertain, Holds, FailedForGood, Failed, Snoozed)
+
+
+def foremost(error: BaseException) -> BaseException:
+    """Of several errors at once (as `asyncio.TaskGroup` raises them), the one that decides what becomes of the job."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    return min(
+        (foremost(inner) for inner in error.exceptions),
+        key=lambda inner: _WEIGHT.index(type(judge(inner, _UNSAID))),
+    )
 
 
 def _code_of(error: BaseException) -> str:

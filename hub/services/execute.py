@@ -1,25 +1,43 @@
 """Running a claimed job, as a pipeline of named steps: find, read its arguments, run, judge, decide, settle."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import orjson
+import structlog
 from pydantic import BaseModel, ValidationError
 
-from hub.domain.errors import Invalid, Unavailable
-from hub.domain.jobs import Failure, Interrupted, Outcome, Standing, Succeeded, Transition, decide
-from hub.domain.judgement import judge
+from hub.domain.encoding import without_nul
+from hub.domain.errors import HubError, Invalid, Unavailable
+from hub.domain.jobs import (
+    Failed,
+    Failure,
+    Interrupted,
+    Outcome,
+    Standing,
+    Succeeded,
+    Transition,
+    Uncertain,
+    decide,
+)
+from hub.domain.judgement import foremost, judge
+from hub.domain.retry import Backoff
 from hub.domain.specs import JobSpec
 from hub.infra.batch import Batcher
 from hub.infra.metrics import Metrics
+from hub.infra.store.database import is_data_error
 from hub.infra.store.execution import Claimed, ExecutionStore, Settlement
 from hub.registry import Registry
-from hub.services.steps import Context, Superseded, Tools
+from hub.services.ledger import Superseded
+from hub.services.steps import Context, Tools
+
+log = structlog.get_logger("hub.execute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +49,15 @@ class Finished:
     error: BaseException | None = None
 
 
+Held = tuple[UUID, int]
+"""A job and the attempt under which it is held."""
+
 _MAX_RESULT = 64 * 1024
-# While the database is away, settlements wait; what cannot be settled before the lease lapses is done again, safely.
+# While the database is away, settlements wait, however long: the fence refuses those whose lease has lapsed meanwhile.
 _SETTLE_PAUSE = 0.2
-_SETTLE_PATIENCE = 60.0
+_INTERRUPTED = Failure(
+    "interrupted", "the worker was stopped while the job ran", "Interrupted", "interrupted"
+)
 
 
 class Execute:
@@ -70,8 +93,9 @@ class Execute:
         self._report = report
         self._known = sorted(registry.jobs)
         self._settlements: Batcher[Settlement, bool] = Batcher(
-            self._flush, limit=500, pending=100_000, lanes=2
+            self._flush, limit=500, pending=100_000, lanes=2, apart=is_data_error
         )
+        self._ending: set[Held] = set()
 
     @property
     def unsettled(self) -> int:
@@ -90,8 +114,35 @@ class Execute:
             finished = await self._attempt(spec, claimed)
         except Superseded:
             return
-        move = self._settle(spec, claimed, finished)
+        now = self._clock()
+        standing = Standing(claimed.failures, claimed.crashes, spec.retry)
+        move = decide(standing, finished.outcome, now, self._rng)
+        self._settle(claimed.id, claimed.attempt, move, now, finished.result)
         self._metrics.attempt(claimed.name, move.outcome.value, asyncio.get_running_loop().time() - began)
+        if finished.error is not None and not isinstance(finished.error, HubError):
+            self._report(finished.error, claimed)
+
+    async def give_back(self, held: Collection[Held], *, crashed: bool) -> int:
+        """Give back what the database says this worker runs, and it does not; gives how many jobs.
+
+        A claim whose answer was lost leaves such a job. As the worker lives, nobody else would ever rescue it.
+        No claim may be under way.
+
+        Args:
+            held: what it does run.
+            crashed: whether this counts towards a crash loop.
+        """
+        lost = [
+            job
+            for job in await self._store.running()
+            if (job.id, job.attempt) not in held and (job.id, job.attempt) not in self._ending
+        ]
+        for job in lost:
+            spec = self._registry.jobs.get(job.name)
+            now = self._clock()
+            standing = Standing(job.failures, job.crashes, spec.retry if spec else Backoff())
+            self._settle(job.id, job.attempt, decide(standing, lost_claim(crashed), now, self._rng), now)
+        return len(lost)
 
     async def drain(self) -> None:
         """Wait until every end is written."""
@@ -100,52 +151,84 @@ class Execute:
     async def _attempt(self, spec: JobSpec, claimed: Claimed) -> Finished:
         context = Context(claimed, self._tools)
         try:
-            args = read_args(spec, claimed)
-            async with asyncio.timeout(spec.timeout.total_seconds()):
-                value = await spec.function(context, args)
-            return Finished(Succeeded(), result_of(value))
-        except asyncio.CancelledError:
-            failure = Failure(
-                "interrupted", "the worker was stopped while the job ran", "Interrupted", "interrupted"
-            )
-            return Finished(Interrupted(failure, crashed=False))
-        except Unavailable as error:
-            # The hub's own store, not the job: it costs the job nothing.
-            failure = self._tools.failure_of(error, claimed.name, context.step_name)
-            return Finished(Interrupted(failure, crashed=False))
-        except Exception as error:  # noqa: BLE001 - whatever a job raises is an outcome
-            failure = self._tools.failure_of(error, claimed.name, context.step_name)
-            outcome = judge(error, failure)
-            return Finished(outcome, error=error)
+            return Finished(Succeeded(), result_of(await _called(spec, claimed, context)))
+        except asyncio.CancelledError as error:
+            # A job's own task that was cancelled raises the same; only the worker's wish is an interruption.
+            if _is_stopping():
+                return Finished(_doubted(Interrupted(_INTERRUPTED, crashed=False), context))
+            return self._judged(error, claimed, context)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a job raises is an outcome
+            return self._judged(error, claimed, context)
+        except BaseExceptionGroup as group:
+            # A task group that was refused a step raises it wrapped.
+            raise Superseded from group
 
-    def _settle(self, spec: JobSpec, claimed: Claimed, finished: Finished) -> Transition:
-        now = self._clock()
-        move = decide(
-            Standing(claimed.failures, claimed.crashes, spec.retry), finished.outcome, now, self._rng
-        )
-        if finished.error is not None:
-            self._report(finished.error, claimed)
+    def _judged(self, raised: BaseException, claimed: Claimed, context: Context) -> Finished:
+        error = foremost(raised)
+        try:
+            failure = self._tools.failure_of(error, claimed.name, context.step_name)
+        except Exception:  # noqa: BLE001 - an error that cannot even be printed
+            kind = type(error).__name__
+            failure = Failure("unexpected_error", kind, kind, kind)
+        return Finished(_doubted(judge(error, failure), context), error=error)
+
+    def _settle(
+        self, job: UUID, attempt: int, move: Transition, now: datetime, result: str | None = None
+    ) -> None:
         delay = move.run_at - now if move.run_at else None
-        future = self._settlements.submit(
-            Settlement(claimed.id, claimed.attempt, move, delay, finished.result)
-        )
+        future = self._settlements.submit(Settlement(job, attempt, move, delay, result))
         # Nobody waits for it: a settlement that is refused belongs to a job that somebody else holds by now.
-        future.add_done_callback(_forget)
-        return move
+        self._ending.add((job, attempt))
+        future.add_done_callback(lambda done: self._ended((job, attempt), done))
+
+    def _ended(self, held: Held, future: "asyncio.Future[bool]") -> None:
+        self._ending.discard(held)
+        if not future.cancelled() and (error := future.exception()):
+            # It stays running until `give_back` finds it.
+            log.error("the end of an attempt could not be written", job_id=str(held[0]), exc_info=error)
 
     async def _flush(self, settlements: list[Settlement]) -> list[bool]:
         settled = await self._write(settlements)
         return [settlement.job in settled for settlement in settlements]
 
     async def _write(self, settlements: list[Settlement]) -> set[Any]:
-        patience = asyncio.get_running_loop().time() + _SETTLE_PATIENCE
         while True:
             try:
                 return await self._store.settle(settlements)
             except Unavailable:
-                if asyncio.get_running_loop().time() > patience:
-                    raise
                 await asyncio.sleep(_SETTLE_PAUSE)
+
+
+async def _called(spec: JobSpec, claimed: Claimed, context: Context) -> object:
+    """What the job returned; whatever it had under way is over."""
+    limit = spec.timeout.total_seconds()
+    timeout = asyncio.timeout(limit)
+    async with aclosing(context):
+        args = read_args(spec, claimed)
+        try:
+            async with timeout:
+                value: object = await spec.function(context, args)
+        except TimeoutError as error:
+            if timeout.expired():
+                raise TimeoutError(f"{spec.name} took longer than {limit:g} s") from error
+            raise
+    return value
+
+
+def _is_stopping() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _doubted(outcome: Outcome, context: Context) -> Outcome:
+    """The same, unless the attempt left an effect that may exist: then that is what matters, and a person decides."""
+    if context.uncertain is None or isinstance(outcome, Uncertain):
+        return outcome
+    message = str(context.uncertain)
+    failure = outcome.failure if isinstance(outcome, Failed) else None
+    code = failure.code if failure else "uncertain"
+    signature = failure.signature if failure else "uncertain"
+    return Uncertain(Failure(code, message, "UncertainEffect", signature))
 
 
 def read_args(spec: JobSpec, claimed: Claimed) -> BaseModel:
@@ -173,8 +256,13 @@ def result_of(value: object) -> str | None:
     """What a job returned, as JSON; too much or nothing that JSON knows is a programming error of the job."""
     if value is None:
         return None
-    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    text = orjson.dumps(plain).decode()
+    try:
+        plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        text = orjson.dumps(plain).decode()
+        if "\\u0000" in text:
+            text = orjson.dumps(without_nul(orjson.loads(text))).decode()
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"the job returned what is not JSON: {error}", code="result_not_json") from error
     if len(text) > _MAX_RESULT:
         raise Invalid(f"the job returned more than {_MAX_RESULT} bytes", code="result_too_large")
     return text
@@ -188,6 +276,7 @@ def lost_worker() -> Interrupted:
     )
 
 
-def _forget(future: "asyncio.Future[bool]") -> None:
-    with contextlib.suppress(asyncio.CancelledError):
-        future.exception()
+def lost_claim(crashed: bool) -> Interrupted:  # noqa: FBT001 - it is all there is to say
+    """The outcome of an attempt that its own worker does not know of."""
+    message = "the worker lost sight of the attempt"
+    return Interrupted(Failure("attempt_lost", message, "AttemptLost", "attempt_lost"), crashed=crashed)

@@ -15,8 +15,8 @@ from hub.domain.errors import Unavailable
 from hub.domain.jobs import Standing, decide
 from hub.domain.retry import Backoff
 from hub.infra.queue import ReadyQueue
-from hub.infra.store.execution import ExecutionStore, Settlement
-from hub.infra.store.relay import Abandoned, RelayStore
+from hub.infra.store.execution import Abandoned, ExecutionStore, Settlement
+from hub.infra.store.relay import RelayStore
 from hub.registry import Registry
 from hub.services.execute import lost_worker
 

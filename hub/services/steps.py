@@ -1,61 +1,39 @@
 """The durable steps of one attempt: written down before they are sent, and replayed when the job runs again."""
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar, assert_never, cast
 
 import orjson
+from pydantic import BaseModel, ValidationError
 
 from hub.domain.effects import Certainty, Effect, Resume, Step, conclude, idempotency_key, is_covered, resume
-from hub.domain.errors import CallError, Rejected, StepsChanged, Throttled, UncertainEffect
+from hub.domain.encoding import without_nul
+from hub.domain.errors import (
+    CallError,
+    Declined,
+    Invalid,
+    Rejected,
+    StepsChanged,
+    Throttled,
+    UncertainEffect,
+)
 from hub.domain.jobs import Failure
 from hub.domain.providers import A, Call, Operation, Provider, R
 from hub.domain.specs import Log
-from hub.infra.batch import Batcher
-from hub.infra.store.execution import Claimed, ExecutionStore, RecordedStep, StepRecord
+from hub.infra.store.execution import Claimed, RecordedStep, StepRecord
+from hub.services.ledger import Ledger, Superseded
 
 T = TypeVar("T")
 
 Send = Callable[[Operation[Any, Any], Any, Call], Awaitable[Any]]
 CallOf = Callable[[Provider, str, str], Call]
 FailureOf = Callable[[BaseException, str, str], Failure]
-
-
-class Superseded(BaseException):
-    """This worker does not hold the job any more: stop, and write nothing.
-
-    Not an Exception, so that a job that catches its own errors cannot go on by mistake.
-    """
-
-
-class Ledger:
-    """Writes steps for all jobs of a worker, in batches."""
-
-    def __init__(self, store: ExecutionStore) -> None:
-        self._store = store
-        self._batch: Batcher[StepRecord, bool] = Batcher(self._flush, limit=200, lanes=2)
-
-    async def write(self, record: StepRecord) -> None:
-        """Make a line durable.
-
-        Raises:
-            Superseded: the job belongs to somebody else by now.
-            Unavailable: it cannot be written now.
-        """
-        if not await self._batch.submit(record):
-            raise Superseded
-
-    async def load(self, claimed: Claimed) -> dict[int, RecordedStep]:
-        """What earlier attempts wrote. A first attempt has nothing to load."""
-        return await self._store.load_steps(claimed.id) if claimed.attempt > 1 else {}
-
-    async def _flush(self, records: list[StepRecord]) -> list[bool]:
-        written = await self._store.record_steps(records)
-        return [(record.job, record.step.position) in written for record in records]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +64,10 @@ class Context:
     _began: float = field(default_factory=time.monotonic)
     _position: int = 0
     _recorded: dict[int, RecordedStep] | None = None
+    _under_way: set["asyncio.Future[None]"] = field(default_factory=set)
+    _closed: bool = False
     step_name: str = ""
+    uncertain: UncertainEffect | None = None
 
     @property
     def job_id(self) -> str:
@@ -110,16 +91,30 @@ class Context:
 
     async def call(self, operation: Operation[A, R], /, **args: Any) -> R:
         """Call a provider as a durable step; see `JobContext.call`."""
-        arguments = operation.args(**args)
+        arguments = _arguments(operation, args)
         # None of this is awaited before the position is taken: concurrent calls keep the order of the code.
         position = self._next(operation.name)
+        over = asyncio.get_running_loop().create_future()
+        self._under_way.add(over)
+        try:
+            return await self._call(operation, arguments, position)
+        finally:
+            self._under_way.discard(over)
+            over.set_result(None)
+
+    async def aclose(self) -> None:
+        """End the attempt: what the job left running begins nothing more, and its answers are written first."""
+        self._closed = True
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _call(self, operation: Operation[A, R], arguments: A, position: int) -> R:
         digest = _digest(arguments.model_dump(mode="json"))
         provider = operation.provider
         kept_for = provider.idempotency.kept_for if provider.idempotency else None
         begun = await self._begin(position, operation.name, operation.effect, digest, kept_for)
         if isinstance(begun, RecordedStep):
-            replayed: R = operation.result.model_validate(begun.answer)  # type: ignore[attr-defined]  # a pydantic model
-            return replayed
+            return _replayed(operation, begun)
         key = idempotency_key(self.claimed.id, position, begun.serial)
         record = partial(StepRecord, self.claimed.id, self.claimed.attempt, provider=provider.name, key=key)
         if operation.effect is not Effect.READ:
@@ -129,6 +124,10 @@ class Context:
             result: R = await self.tools.send(operation, arguments, call)
         except CallError as error:
             await self._note_failure(record, begun, error, kept_for)
+            raise
+        except BaseException:
+            # Cancelled in the middle: the ledger says already that nobody knows.
+            self._doubt(begun, kept_for)
             raise
         confirmed = _with(begun, Certainty.CONFIRMED)
         await self.tools.ledger.write(
@@ -153,12 +152,14 @@ class Context:
                 provider=None,
                 key=None,
                 sending=False,
-                answer=_json(result),
+                answer=_json(without_nul(result)),
             )
         )
         return result
 
     def _next(self, name: str) -> int:
+        if self._closed:
+            raise Superseded
         self._position += 1
         self.step_name = name
         return self._position
@@ -170,22 +171,29 @@ class Context:
         if recorded is None:
             return Step(position, name, effect, Certainty.UNKNOWN, 0, self.claimed.generation, None, digest)
         past = recorded.step
+        if past.digest != digest and effect is Effect.READ:
+            # Another question: its answer is not on record, and asking is harmless.
+            return Step(
+                position, name, effect, Certainty.UNKNOWN, past.serial, self.claimed.generation, None, digest
+            )
+        since = past.first_sent_at
         match resume(past, generation=self.claimed.generation, now=self._now(), kept_for=kept_for):
+            case Resume.SEND:
+                serial, since = past.serial, None
+            case Resume.SEND_ANEW:
+                serial, since = past.serial + 1, None
+            case _ if past.digest != digest:
+                # What was done (or may be, or was refused) was something else: its answer is not this one's, and its
+                # key with other arguments would be neither a repeat nor safe.
+                raise StepsChanged(position, f"{name} with other arguments", name)
             case Resume.REPLAY:
                 return recorded
             case Resume.REFUSE:
-                raise Rejected(
-                    recorded.error_message or "was refused before", code=recorded.error_code or "rejected"
-                )
+                raise _refused(recorded)
             case Resume.ASK:
                 raise UncertainEffect(name, past.first_sent_at or self._now())
-            case Resume.REPEAT if past.digest != digest and effect is not Effect.READ:
-                # The same key with other arguments is another request: neither a repeat nor safe.
-                raise StepsChanged(position, f"{name} with other arguments", name)
-            case Resume.SEND | Resume.REPEAT:
+            case Resume.REPEAT:
                 serial = past.serial
-            case Resume.SEND_ANEW:
-                serial = past.serial + 1
             case unreachable:
                 assert_never(unreachable)
         return Step(
@@ -195,7 +203,7 @@ class Context:
             Certainty.UNKNOWN,
             serial,
             self.claimed.generation,
-            past.first_sent_at,
+            since,
             digest,
         )
 
@@ -223,11 +231,16 @@ class Context:
             kept_for=kept_for,
         )
         await self.tools.ledger.write(record(_with(begun, certainty), sending=False, failure=failure))
-        if certainty is not Certainty.UNKNOWN or begun.effect is Effect.READ:
-            return
+        if certainty is Certainty.UNKNOWN and (doubt := self._doubt(begun, kept_for)):
+            raise doubt from error
+
+    def _doubt(self, begun: Step, kept_for: timedelta | None) -> UncertainEffect | None:
+        """Remember, of a step that was sent and not answered, that no repeat could settle it."""
         since = begun.first_sent_at or self._now()
-        if not is_covered(since, now=self._now(), kept_for=kept_for):
-            raise UncertainEffect(begun.name, since) from error
+        if begun.effect is Effect.READ or is_covered(since, now=self._now(), kept_for=kept_for):
+            return None
+        self.uncertain = UncertainEffect(begun.name, since)
+        return self.uncertain
 
     def _now(self) -> datetime:
         # The database's clock at the claim, carried on by this process's steady one: a wrong wall clock does no harm.
@@ -245,6 +258,32 @@ def _with(step: Step, certainty: Certainty) -> Step:
         step.first_sent_at,
         step.digest,
     )
+
+
+def _arguments(operation: Operation[A, Any], args: Mapping[str, Any]) -> A:
+    try:
+        return operation.args(**args)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = "/".join(str(part) for part in first["loc"])
+        raise Invalid(
+            f"the arguments do not fit {operation.name}: {where}: {first['msg']}", code="invalid_args"
+        ) from None
+
+
+def _replayed(operation: Operation[Any, R], recorded: RecordedStep) -> R:
+    kind = cast("type[BaseModel]", operation.result)
+    try:
+        return cast("R", kind.model_validate(recorded.answer))
+    except ValidationError:
+        step = recorded.step
+        raise StepsChanged(step.position, f"{step.name} with another answer", operation.name) from None
+
+
+def _refused(recorded: RecordedStep) -> Rejected:
+    """The refusal again, as its own kind: a job may tell a declined card from a bad request."""
+    kind = Declined if recorded.error_kind == Declined.__name__ else Rejected
+    return kind(recorded.error_message or "was refused before", code=recorded.error_code or "rejected")
 
 
 def _digest(arguments: Mapping[str, Any]) -> bytes:

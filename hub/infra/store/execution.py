@@ -31,6 +31,18 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A running job that nobody runs: its worker's lease has lapsed, or its worker does not know of it."""
+
+    id: UUID
+    name: str
+    attempt: int
+    failures: int
+    crashes: int
+    worker: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """The end of an attempt. `delay` is counted from the database's clock."""
 
@@ -73,6 +85,7 @@ class RecordedStep:
 _REGISTER = text("""
 INSERT INTO workers (id, host, pid, release, queues, concurrency, lease_until)
 VALUES (:id, :host, :pid, :release, CAST(:queues AS text[]), :concurrency, now() + make_interval(secs => :lease))
+ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, stopped_at = NULL
 """)
 
 _HEARTBEAT = text("""
@@ -109,6 +122,10 @@ SELECT c.id, c.name, c.args, c.queue, c.attempt, c.failures, c.crashes, c.genera
        CASE WHEN c.args IS NULL THEN e.body END, clock_timestamp()
 FROM claimed c LEFT JOIN events e ON e.id = c.event_id
 WHERE c.state = 'running'
+""")
+
+_RUNNING = text("""
+SELECT id, name, attempt, failures, crashes, worker_id FROM jobs WHERE state = 'running' AND worker_id = :worker
 """)
 
 _SETTLE = text("""
@@ -151,7 +168,7 @@ WITH input AS (
     AS i(job, attempt, position, name, provider, effect, certainty, serial, key, digest, sending, answer, code,
          message, kind)
 ), held AS (
-    SELECT j.id, j.generation FROM jobs j JOIN input i ON j.id = i.job AND j.attempt = i.attempt
+    SELECT j.id, j.attempt, j.generation FROM jobs j JOIN input i ON j.id = i.job AND j.attempt = i.attempt
     WHERE j.state = 'running' AND j.worker_id = :worker
     ORDER BY j.id FOR SHARE OF j
 ), written AS (
@@ -160,7 +177,7 @@ WITH input AS (
     SELECT i.job, i.position, i.name, i.provider, i.effect, i.certainty, i.serial, h.generation, i.attempt, 1,
         i.key, i.digest, CAST(i.answer AS jsonb), i.code, i.message, i.kind, clock_timestamp(), clock_timestamp(),
         CASE WHEN NOT i.sending THEN clock_timestamp() END
-    FROM input i JOIN (SELECT DISTINCT id, generation FROM held) h ON h.id = i.job
+    FROM input i JOIN (SELECT DISTINCT id, attempt, generation FROM held) h ON h.id = i.job AND h.attempt = i.attempt
     ON CONFLICT (job_id, position) DO UPDATE SET
         certainty = excluded.certainty, serial = excluded.serial, generation = excluded.generation,
         attempt = excluded.attempt, idempotency_key = excluded.idempotency_key, digest = excluded.digest,
@@ -197,7 +214,7 @@ class ExecutionStore:
     async def register(
         self, *, host: str, pid: int, release: str, queues: Sequence[str], concurrency: int, lease: timedelta
     ) -> None:
-        """Make this worker known, with its first lease."""
+        """Make this worker known (again), with a lease."""
         await self._database.run(
             _REGISTER,
             {
@@ -229,6 +246,10 @@ class ExecutionStore:
             "known": list(known),
         }
         return [Claimed(*row) for row in await self._database.run(_CLAIM, parameters)]
+
+    async def running(self) -> list[Abandoned]:
+        """What this worker holds, as the database sees it."""
+        return [Abandoned(*row) for row in await self._database.run(_RUNNING, {"worker": self.worker})]
 
     async def settle(self, settlements: Sequence[Settlement], holder: UUID | None = None) -> set[UUID]:
         """Write the ends of attempts in one transaction; gives the jobs that were still the holder's to settle.

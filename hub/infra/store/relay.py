@@ -4,7 +4,6 @@ Every statement is bounded, takes its rows with SKIP LOCKED, and may run in many
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from sqlalchemy import text
 
 from hub.infra.queue import Ready
 from hub.infra.store.database import Database
+from hub.infra.store.execution import Abandoned
 
 _PROMOTE = text("""
 WITH due AS (
@@ -85,18 +85,6 @@ _KNOW_QUEUES = text("INSERT INTO queues (name) SELECT unnest(CAST(:names AS text
 NOBODY = UUID(int=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Abandoned:
-    """A running job whose worker's lease has lapsed."""
-
-    id: UUID
-    name: str
-    attempt: int
-    failures: int
-    crashes: int
-    worker: UUID
-
-
 class RelayStore:
     """Bounded sweeps over unfinished work."""
 
@@ -153,7 +141,9 @@ class RelayStore:
         """Hold what is queued in paused queues."""
         paused = [row[0] for row in await self._database.run(_PAUSED)]
         # Asked apart, so that the usual case, nothing paused, touches no job.
-        return len(await self._database.run(_HOLD_PAUSED, {"paused": paused, "limit": limit})) if paused else 0
+        return (
+            len(await self._database.run(_HOLD_PAUSED, {"paused": paused, "limit": limit})) if paused else 0
+        )
 
     async def release_held(self, known: Sequence[str], limit: int) -> int:
         """Queue again what was held for a reason that has gone."""

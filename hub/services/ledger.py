@@ -1,0 +1,63 @@
+"""The ledger of steps: lines are written in batches, under the fence of the attempt they belong to."""
+
+import asyncio
+
+from hub.domain.errors import Unavailable
+from hub.infra.batch import Batcher
+from hub.infra.store.database import is_data_error
+from hub.infra.store.execution import Claimed, ExecutionStore, RecordedStep, StepRecord
+
+
+class Superseded(BaseException):
+    """This worker does not hold the job any more: stop, and write nothing.
+
+    Not an Exception, so that a job that catches its own errors cannot go on by mistake.
+    """
+
+
+# While the database is away, what a provider has answered is kept in mind, and written as soon as it can be.
+_PAUSE = 0.2
+
+
+class Ledger:
+    """Writes steps for all jobs of a worker, in batches."""
+
+    def __init__(self, store: ExecutionStore) -> None:
+        self._store = store
+        self._batch: Batcher[StepRecord, bool] = Batcher(self._flush, limit=200, lanes=2, apart=is_data_error)
+
+    async def write(self, record: StepRecord) -> None:
+        """Make a line durable. One that records an answer is tried until it is written, or the caller is cancelled.
+
+        Raises:
+            Superseded: the job belongs to somebody else by now.
+            Unavailable: it cannot be written now, and nothing was sent yet.
+        """
+        while True:
+            try:
+                if not await self._written(record):
+                    raise Superseded
+            except Unavailable:
+                if record.sending:
+                    raise
+                await asyncio.sleep(_PAUSE)
+            else:
+                return
+
+    async def _written(self, record: StepRecord) -> bool:
+        future = self._batch.submit(record)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            # The end of an attempt closes its ledger, so it must not overtake a line that is being written.
+            await asyncio.wait([future])
+            _ = future.cancelled() or future.exception()
+            raise
+
+    async def load(self, claimed: Claimed) -> dict[int, RecordedStep]:
+        """What earlier attempts wrote. A first attempt has nothing to load."""
+        return await self._store.load_steps(claimed.id) if claimed.attempt > 1 else {}
+
+    async def _flush(self, records: list[StepRecord]) -> list[bool]:
+        written = await self._store.record_steps(records)
+        return [(record.job, record.step.position) in written for record in records]
