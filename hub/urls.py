@@ -67,6 +67,13 @@ def passwords_in(url: str) -> set[str]:
     return {password, unquote(password), *parse_qs(parts.query).get("password", ())} - {""}
 
 
+def shown(url: str) -> str:
+    """The address of a store as it may be told: without user, password and options."""
+    parts = urlsplit(url)
+    hosts = parts.netloc.rpartition("@")[2] or ",".join(parse_qs(parts.query).get("host", ()))
+    return f"{parts.scheme}://{hosts}{parts.path}"
+
+
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)

@@ -29,9 +29,9 @@ TURN = 0x687562  # "hub"
 TURN_EVERY = 0.1  # seconds between two tries
 
 
-def upgrade(url: str) -> None:
-    """Bring the database at `url` to the newest revision."""
-    _on(url, lambda connection: command.upgrade(_config(connection), "head"))
+def upgrade(url: str, to: str = "head") -> None:
+    """Bring the database at `url` to the newest revision, or to an earlier one that is ahead of where it is."""
+    _on(url, lambda connection: command.upgrade(_config(connection), to))
 
 
 def downgrade(url: str, to: str) -> None:

@@ -1,0 +1,159 @@
+"""`hub check`: what is wrong, and what to do about it."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import click
+from redis import Redis, RedisError
+
+from hub.domain.errors import ConfigurationError
+from hub.infra import revisions
+from hub.infra.revisions import Standing
+from hub.infra.store.database import Database
+from hub.infra.store.reading import ReadingStore
+from hub.urls import shown
+
+from .commands import Command
+from .errors import Exit, Failure
+from .options import as_json as json_option
+from .output import print_json, print_table
+from .session import Session, Settings, read_settings, revision_of, servers
+
+_PATIENCE = 5.0  # seconds for an answer
+
+
+class Verdict(StrEnum):
+    """How a thing is."""
+
+    OK = "ok"
+    WARNING = "warning"  # usable, and may not be what is meant
+    WRONG = "wrong"  # the hub cannot be used
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: the thing.
+        verdict: how it is.
+        detail: what was found.
+        todo: what to do about it, if anything.
+    """
+
+    what: str
+    verdict: Verdict
+    detail: str
+    todo: str | None = None
+
+
+@click.command(cls=Command)
+@json_option
+def check(*, as_json: bool) -> None:
+    """Tell what is wrong, and what to do about it: settings, servers, schema, credentials.
+
+    Ends with 1 when the hub cannot be used as it is.
+    """
+    findings = list(examine())
+    is_usable = all(finding.verdict is not Verdict.WRONG for finding in findings)
+    if as_json:
+        print_json({"usable": is_usable, "findings": findings})
+    else:
+        print_table(
+            ("WHAT", "STATE", "FOUND"),
+            [(one.what, one.verdict, "\n→ ".join(filter(None, (one.detail, one.todo)))) for one in findings],
+            empty="",
+        )
+    if not is_usable:
+        raise click.exceptions.Exit(Exit.REFUSED)
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything that a hub needs."""
+    try:
+        settings = read_settings()
+    except ConfigurationError as error:
+        for problem in error.problems:
+            yield Finding("configuration", Verdict.WRONG, problem)
+        return
+    registry = settings.registry
+    found = f"{len(registry.providers)} providers, {len(registry.sources)} sources, {len(registry.jobs)} jobs"
+    yield Finding("configuration", Verdict.OK, found)
+    try:
+        with servers(settings) as opened:
+            yield from _database(opened)
+            yield _redis(opened)
+    except Failure as failure:
+        yield Finding("embedded servers", Verdict.WRONG, failure.message, failure.hint)
+    yield from _credentials(settings)
+
+
+def _database(opened: Session) -> Iterator[Finding]:
+    try:
+        revision = revision_of(opened.database_url)
+    except Failure as failure:
+        yield Finding("PostgreSQL", Verdict.WRONG, failure.message, failure.hint)
+        return
+    place = "embedded" if opened.is_embedded else shown(opened.database_url)
+    yield Finding("PostgreSQL", Verdict.OK, place)
+    at = f"at revision {revision}" if revision else "empty"
+    match revisions.standing(revision):
+        case Standing.BEHIND:
+            # The hub's own database is migrated by whoever starts next.
+            verdict = Verdict.WARNING if opened.is_embedded else Verdict.WRONG
+            yield Finding("schema", verdict, f"{at}; this release needs {revisions.newest()}", "hub migrate")
+            return
+        case Standing.AHEAD:
+            yield Finding("schema", Verdict.OK, f"{at}, which a newer release has brought")
+        case Standing.CURRENT:
+            yield Finding("schema", Verdict.OK, at)
+    yield _workers(asyncio.run(_alive(opened.database_url)))
+
+
+def _workers(alive: int) -> Finding:
+    if alive:
+        return Finding("workers", Verdict.OK, f"{alive} at work")
+    return Finding(
+        "workers", Verdict.WARNING, "none at work, so jobs wait", "hub worker, or hub dev for everything"
+    )
+
+
+async def _alive(database_url: str) -> int:
+    database = Database(database_url, size=1)
+    try:
+        return sum(worker.alive for worker in await ReadingStore(database).workers())
+    finally:
+        await database.close()
+
+
+def _redis(opened: Session) -> Finding:
+    try:
+        with Redis.from_url(
+            opened.redis_url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
+        ) as redis:
+            info: dict[str, Any] = redis.info()
+    except (RedisError, OSError) as error:
+        why = " ".join(str(error).split())
+        todo = "start it, or set HUB_REDIS_URL right; unset it, and the hub uses one of its own"
+        return Finding("Redis", Verdict.WRONG, f"{shown(opened.redis_url)} is not available: {why}", todo)
+    place = "embedded" if opened.config.redis_url is None else shown(opened.redis_url)
+    if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
+        found = f"{place} may throw work away when it is full ({info['maxmemory_policy']})"
+        return Finding("Redis", Verdict.WARNING, found, "set its maxmemory-policy to noeviction")
+    return Finding("Redis", Verdict.OK, f"{place}, version {info.get('redis_version', 'unknown')}")
+
+
+def _credentials(settings: Settings) -> Iterator[Finding]:
+    config = settings.config
+    for source in settings.registry.sources:
+        if secrets := config.secrets_of(source):
+            yield Finding(f"webhooks of {source}", Verdict.OK, f"{len(secrets)} secret(s)")
+    for name, provider in config.providers.items():
+        address = provider.base_url or settings.registry.providers[name].base_url
+        if not provider.missing and address:
+            yield Finding(f"provider {name}", Verdict.OK, address)
+    for warning in config.warnings:
+        yield Finding("settings", Verdict.WARNING, warning)

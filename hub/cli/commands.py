@@ -1,0 +1,73 @@
+"""Commands as the hub has them: imported when asked for, each with --debug."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+
+
+@dataclass(slots=True)
+class Options:
+    """What holds for every command; the root context carries it."""
+
+    debug: bool = False
+
+
+class Command(click.Command):
+    """A command that knows --debug, so that it may stand at the end of the line, where one adds it."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params.append(_debug_option())
+
+
+class Group(click.Group):
+    """Commands about one thing."""
+
+    command_class = Command
+
+
+class LazyGroup(click.Group):
+    """Commands that are imported when they are asked for: `--help` must not wait for a database driver.
+
+    Args:
+        places: the module of each command, which has a command of that name, and a line about it.
+    """
+
+    def __init__(self, *arguments: Any, places: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params.append(_debug_option())
+        self._places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order in which they are worth reading."""
+        return list(self._places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """A command by its name."""
+        if cmd_name not in self._places:
+            return None
+        command: click.Command = getattr(import_module(self._places[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self._places.items()])
+
+
+def _debug_option() -> click.Option:
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        expose_value=False,
+        callback=_note_debug,
+        help="Show where an error comes from.",
+    )
+
+
+def _note_debug(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value:
+        context.ensure_object(Options).debug = True

@@ -1,0 +1,84 @@
+"""The parts that operators' commands need, without those that serve and send: these take seconds to import."""
+
+import getpass
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from secrets import token_urlsafe
+from typing import TypeVar
+from uuid import UUID
+
+import uuid_utils.compat as uuids
+import uvloop
+
+from hub.domain.access import Principal, Scope
+from hub.domain.ids import ApplicationId, KeyId
+from hub.infra.breakers import BreakerState
+from hub.infra.store.database import Database
+from hub.infra.store.keys import KeyStore
+from hub.infra.store.operations import OperationsStore
+from hub.infra.store.reading import ReadingStore
+from hub.services.inspect import Inspect
+from hub.services.keys import Keys
+from hub.services.operate import Operate
+
+from .session import Session, session
+
+T = TypeVar("T")
+_NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where an operator sits."""
+
+    inspect: Inspect
+    operate: Operate
+    keys: Keys
+    principal: Principal
+
+    @property
+    def actor(self) -> str:
+        """How the audit log names the operator."""
+        return self.principal.acts_as or ""
+
+
+class _NoBreakers:
+    """No call is made from here, so no breaker is known."""
+
+    def snapshot(self) -> list[BreakerState]:
+        return []
+
+
+def at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
+    """Do something as the operator of this machine, who may do everything, and give what comes of it."""
+    with session() as opened:
+        return uvloop.run(_at_desk(opened, work))
+
+
+def operator() -> Principal:
+    """Whoever runs the command: no key, every right, and a name in the audit log."""
+    name = f"cli:{_user()}"
+    return Principal(ApplicationId(_NOBODY), name, KeyId(_NOBODY), frozenset(Scope), acts_as=name)
+
+
+async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
+    database = Database(opened.database_url, size=2)
+    try:
+        inspect = Inspect(
+            ReadingStore(database), opened.registry, _NoBreakers(), clock=lambda: datetime.now(UTC)
+        )
+        operate = Operate(OperationsStore(database), inspect, opened.registry, new_id=uuids.uuid7)
+        keys = Keys(KeyStore(database), new_id=uuids.uuid7, new_secret=lambda: token_urlsafe(32))
+        return await work(Desk(inspect, operate, keys, operator()))
+    finally:
+        await database.close()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user need not have a name.
+        return str(os.getuid())

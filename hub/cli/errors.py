@@ -1,0 +1,76 @@
+"""How a command tells what went wrong: one message, what to do next, and an exit code that scripts can trust."""
+
+import sys
+from enum import IntEnum
+from typing import IO, Any
+
+import click
+
+from hub.domain.errors import ConfigurationError, HubError, Refusal, Unavailable
+
+
+class Exit(IntEnum):
+    """What an exit code means."""
+
+    OK = 0
+    REFUSED = 1  # refused, not found, or tried and failed
+    USAGE = 2  # the command was not understood
+    CONFIGURATION = 3  # settings, or the database's schema
+    UNAVAILABLE = 4  # a store or a server is away
+
+
+class Failure(click.ClickException):
+    """The end of a command that did not succeed.
+
+    Args:
+        message: what is wrong.
+        hint: what to do next.
+        code: how the process ends.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, *, code: Exit = Exit.REFUSED) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click has one for each class
+        """How the process ends."""
+        return self.code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write it to standard error."""
+        stream = file or sys.stderr
+        head = click.style("hub:", fg="red", bold=True)
+        click.echo(f"{head} {self.message}", file=stream)
+        if self.hint:
+            click.echo(f"     {self.hint}", file=stream)
+
+
+def explain(error: Exception) -> click.ClickException:
+    """Any error as the end of a command."""
+    if isinstance(error, click.ClickException):
+        return error
+    if isinstance(error, ConfigurationError):
+        return _misconfigured(error)
+    if isinstance(error, Unavailable):
+        return Failure(str(error), "Is it running? `hub check` tells more.", code=Exit.UNAVAILABLE)
+    if isinstance(error, Refusal):
+        return Failure("\n     ".join([str(error), *(problem.message for problem in error.problems)]))
+    if isinstance(error, HubError):
+        return Failure(str(error))
+    return _unforeseen(error)
+
+
+def _misconfigured(error: ConfigurationError) -> Failure:
+    first, *others = error.problems or ("the configuration is wrong",)
+    if not others:
+        return Failure(first, code=Exit.CONFIGURATION)
+    problems = "".join(f"\n       - {problem}" for problem in error.problems)
+    return Failure(f"the configuration is wrong:{problems}", code=Exit.CONFIGURATION)
+
+
+def _unforeseen(error: Exception) -> Failure:
+    what = " ".join(str(error).split())
+    hint = "This was not foreseen; run it again with --debug to see where it comes from."
+    return Failure(f"{type(error).__name__}: {what}" if what else type(error).__name__, hint)

@@ -1,0 +1,96 @@
+"""`hub events`: webhooks that were received."""
+
+from datetime import datetime
+from uuid import UUID
+
+import click
+
+from hub.services.inspect import EventFilter
+
+from .commands import Group
+from .desk import at_desk
+from .options import Moment
+from .options import as_json as json_option
+from .options import cursor as cursor_option
+from .options import limit as limit_option
+from .options import reason as reason_option
+from .output import age, print_fields, print_json, print_line, print_note, print_table
+
+
+@click.group(cls=Group)
+def events() -> None:
+    """Webhooks that were received."""
+
+
+@events.command("list")
+@click.option("--source", metavar="NAME", help="From this source.")
+@click.option("--type", "type", metavar="TYPE", help="Of this type, as payment_intent.succeeded.")
+@click.option("--external-id", metavar="ID", help="With the provider's id.")
+@click.option("--correlation-id", metavar="TEXT", help="That belong together.")
+@click.option("--since", "received_after", type=Moment(), help="Received since; 15m, 2h, 3d or a time.")
+@click.option("--until", "received_before", type=Moment(), help="Received before.")
+@limit_option
+@cursor_option
+@json_option
+def list_events(*, limit: int, cursor: str | None, as_json: bool, **wanted: str | datetime) -> None:
+    """Events, the newest first."""
+    chosen = EventFilter(**wanted)  # type: ignore[arg-type]  # as the options are
+    page = at_desk(lambda desk: desk.inspect.list_events(chosen, limit=limit, cursor=cursor))
+    if as_json:
+        print_json(page)
+        return
+    print_table(
+        ("ID", "SOURCE", "TYPE", "AGE", "JOBS", "THE PROVIDER'S ID"),
+        [
+            (event.id, event.source, event.type, age(event.received_at), len(event.jobs), event.external_id)
+            for event in page.items
+        ],
+        empty="No such events.",
+    )
+    if page.next_cursor:
+        print_note(f"There are more: --cursor {page.next_cursor}")
+
+
+@events.command()
+@click.argument("event", metavar="ID", type=click.UUID)
+@json_option
+def show(*, event: UUID, as_json: bool) -> None:
+    """What was received, and what it started."""
+    detail = at_desk(lambda desk: desk.inspect.get_event(event))
+    if as_json:
+        print_json(detail)
+        return
+    print_fields(
+        [
+            ("event", f"{detail.source}: {detail.type}"),
+            ("id", detail.id),
+            ("provider's id", detail.external_id),
+            ("occurred", detail.occurred_at),
+            ("received", detail.received_at),
+            ("correlation id", detail.correlation_id),
+            ("jobs", detail.jobs or "none: no job subscribes to it"),
+            ("headers", "\n".join(f"{name}: {value}" for name, value in detail.headers.items())),
+        ]
+    )
+    print_line()
+    print_line(_body(detail.body_text, detail.body_base64))
+
+
+@events.command()
+@click.argument("event", metavar="ID", type=click.UUID)
+@reason_option
+@json_option
+def replay(*, event: UUID, reason: str | None, as_json: bool) -> None:
+    """Make new jobs of an event, one for each job that subscribes to it now."""
+    made = at_desk(lambda desk: desk.operate.replay_event(desk.principal, event, reason=reason))
+    if as_json:
+        print_json(made)
+        return
+    for job in made.jobs:
+        print_line(f"Job {job} is queued: hub jobs show {job}")
+
+
+def _body(text: str | None, encoded: str | None) -> str:
+    if encoded is None:
+        return "The body is gone (retention)."
+    return text if text is not None else f"The body is not text; in base64: {encoded}"

@@ -1,0 +1,82 @@
+"""`hub web` and `hub worker`: the processes that do the work."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import click
+import uvloop
+
+from hub import worker as workers
+from hub.bootstrap import build, know_queues, queues_of
+from hub.domain.errors import ConfigurationError
+from hub.domain.redaction import Redactor
+from hub.infra import logs
+from hub.services.hub import Hub
+from hub.web.server import serve
+
+from .commands import Command
+from .errors import Exit, Failure
+from .session import Session, Settings, read_settings, session
+
+# A database that is being restarted is back within this; a supervisor tries again after it. Seconds.
+_PATIENCE = 30.0
+
+
+@click.command(cls=Command)
+def web() -> None:
+    """Serve webhooks, the API and the pages, until SIGTERM or Ctrl-C."""
+    _run(_web, read_settings())
+
+
+@click.command(cls=Command)
+def worker() -> None:
+    """Run jobs until SIGTERM or Ctrl-C; those under way are finished first."""
+    settings = read_settings()
+    _require_queues(settings)
+    _run(workers.run, settings)
+
+
+def _run(work: Callable[[Hub], Awaitable[None]], settings: Settings) -> None:
+    config = settings.config
+    logs.configure(
+        level=config.log.level, style=config.log.format, redactor=Redactor.knowing(config.secrets())
+    )
+    for warning in config.warnings:
+        logs.logger("hub").warning(warning)
+    with session(settings, patience=_PATIENCE) as opened:
+        uvloop.run(_built(opened, work))
+
+
+async def _built(opened: Session, work: Callable[[Hub], Awaitable[None]]) -> None:
+    async with build(
+        opened.config, opened.registry, database_url=opened.database_url, redis_url=opened.redis_url
+    ) as hub:
+        await work(hub)
+
+
+async def _web(hub: Hub) -> None:
+    await know_queues(hub)
+    sharing = asyncio.create_task(hub.sharing.run(), name="breakers")
+    try:
+        await serve(hub, hub.config.web.host, hub.config.web.port)
+    except OSError as error:
+        raise _not_bound(hub, error) from error
+    finally:
+        sharing.cancel()
+        with suppress(asyncio.CancelledError):
+            await sharing
+
+
+def _not_bound(hub: Hub, error: OSError) -> Failure:
+    place = f"{hub.config.web.host}:{hub.config.web.port}"
+    hint = "Is another hub running? Set HUB_HOST and HUB_PORT to an address that is free."
+    return Failure(f"cannot listen on {place}: {error.strerror or error}", hint, code=Exit.UNAVAILABLE)
+
+
+def _require_queues(settings: Settings) -> None:
+    known = queues_of(settings.registry)
+    if unknown := [queue for queue in settings.config.worker.queues if queue not in known]:
+        raise ConfigurationError(
+            f"HUB_WORKER_QUEUES names {unknown[0]!r}, which is no queue; there are {', '.join(known)}"
+        )
