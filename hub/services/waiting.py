@@ -25,6 +25,11 @@ class Waiting:
         self._watching: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def count(self) -> int:
+        """How many jobs are waited for."""
+        return len(self._waiters)
+
     async def settled(self, jobs: Sequence[UUID], timeout: float) -> None:  # noqa: ASYNC109 - callers give seconds
         """Return when all of the jobs are settled or gone, after `timeout` seconds, or when the server stops."""
         waiters = {job: self._wait_for(job) for job in jobs if not self._closed}

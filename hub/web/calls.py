@@ -8,7 +8,6 @@ from hub.domain.ratelimit import Allowance
 from hub.services.hub import Hub
 
 HUB = web.AppKey("hub", Hub)
-_CALL = "hub.call"
 UNMATCHED = "unmatched"
 
 
@@ -29,6 +28,9 @@ class Call:
     waits: bool = False
 
 
+_CALL = web.RequestKey("call", Call)
+
+
 def begin(request: web.Request, correlation_id: str) -> Call:
     """Note that a request is being answered."""
     call = Call(correlation_id)
@@ -38,5 +40,4 @@ def begin(request: web.Request, correlation_id: str) -> Call:
 
 def call_of(request: web.Request) -> Call:
     """What is known of a request."""
-    call: Call = request[_CALL]
-    return call
+    return request[_CALL]

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -47,9 +47,9 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A good answer."""
+    """A good answer; `2XX` for any that is not listed."""
 
-    status: int
+    status: int | Literal["2XX"]
     description: str
     shape: Shape | None = None
     headers: dict[str, str] = field(default_factory=dict)

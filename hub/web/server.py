@@ -14,7 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 from hub.infra.logs import logger
 from hub.services.hub import Hub
 from hub.web.application import BODY_TIMEOUT, create_app
-from hub.web.problems import Explained
+from hub.web.problems import INTERNAL, Explained
 
 _LIMITS: dict[str, Any] = {
     "access_log": None,
@@ -106,15 +106,19 @@ class _Protocol(RequestHandler):
         self,
         request: web.BaseRequest,
         status: int = 500,
-        exc: BaseException | None = None,  # noqa: ARG002 - aiohttp's signature
+        exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to a request that no handler got."""
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already")
-        code, detail = _unreadable(message or "") if status < 500 else ("internal", "it was not foreseen")
-        status = 431 if code == "headers_too_large" else status
         correlation_id = uuid_utils.uuid7().hex
+        if status >= 500:
+            logger("hub.web").error("request failed", exc_info=exc, correlation_id=correlation_id)
+            code, detail = "internal", INTERNAL.detail
+        else:
+            code, detail = _unreadable(message or "")
+            status = 431 if code == "headers_too_large" else status
         response = Explained(status, code, detail, close=True).response(correlation_id)
         response.headers["X-Request-Id"] = correlation_id
         return response

@@ -184,7 +184,10 @@ def _webhook() -> Endpoint:
         "POST", "/webhooks/{source}", inbound.receive, None, "receiveWebhook", "Webhooks", "Receive a webhook",
         "For providers. The signature over the raw body is checked as the source says; an event that was received before"
         " is answered and not stored again. Some sources answer in words of their own.",
-        (Outcome(200, "It is stored, and its jobs with it", Shape(Received, received)),),
+        (
+            Outcome(200, "It is stored, and its jobs with it", Shape(Received, received)),
+            Outcome("2XX", "The same, in the source's own words"),
+        ),
         body=Shape(Any, {"id": "evt_1Q", "type": "payment_intent.succeeded"}), refusals=(401, 404),
     )  # fmt: skip
 
