@@ -43,15 +43,24 @@ def _noted(action: str, subject: str) -> str:
 
 
 # A retry by a person opens a new generation with a fresh budget; running a planned retry now does not.
+# A new generation vouches for the effects that may exist (see hub.domain.effects.resume) only where the job said that
+# they are in doubt, so that the person has looked: elsewhere they are carried into the new generation as they are.
 _RETRY = text(f"""
-WITH moved AS (
-    UPDATE jobs SET
-        generation = generation + CASE WHEN state = 'retrying' THEN 0 ELSE 1 END,
-        failures = CASE WHEN state = 'retrying' THEN failures ELSE 0 END,
-        crashes = 0, state = 'queued', reason = NULL, run_at = now(), settled_at = NULL, dispatched_at = NULL
+WITH before AS (
+    SELECT id, state, reason FROM jobs
     WHERE id = :id AND (CAST(:application AS uuid) IS NULL OR application_id = :application)
       AND (state IN ('cancelled', 'retrying') OR state = 'failed' AND (reason <> 'uncertain' OR :decided))
-    RETURNING id
+    FOR UPDATE
+), moved AS (
+    UPDATE jobs j SET
+        generation = j.generation + CASE WHEN b.state = 'retrying' THEN 0 ELSE 1 END,
+        failures = CASE WHEN b.state = 'retrying' THEN j.failures ELSE 0 END,
+        crashes = 0, state = 'queued', reason = NULL, run_at = now(), settled_at = NULL, dispatched_at = NULL
+    FROM before b WHERE j.id = b.id
+    RETURNING j.id, j.generation, b.state <> 'retrying' AND b.reason IS DISTINCT FROM 'uncertain' AS in_the_dark
+), doubted AS (
+    UPDATE steps s SET generation = m.generation FROM moved m
+    WHERE m.in_the_dark AND s.job_id = m.id AND s.certainty = 'unknown'
 ), noted AS ({_noted("job.retry", "id")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
