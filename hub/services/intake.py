@@ -63,7 +63,7 @@ class Intake:
         self._clock = clock
         self._new_id = new_id
         self._store = store
-        self._batch: Batcher[NewEvent, Stored] = Batcher(self._flush, limit=200, pending=pending, lanes=2)
+        self._batch: Batcher[NewEvent, Stored] = Batcher(self._flush, limit=200, pending=pending)
 
     async def receive(
         self, source: str, headers: Mapping[str, str], body: bytes, correlation_id: str
