@@ -39,9 +39,12 @@ def create_app(
     app[HUB] = hub
     endpoints = endpoints_of(hub.registry)
     for endpoint in (*endpoints, *Docs(document_of(endpoints, hub.registry)).endpoints()):
-        app.router.add_route(
-            endpoint.method, endpoint.path, _routed(endpoint, hub, limits, body_timeout=body_timeout)
-        )
+        routed = _routed(endpoint, hub, limits, body_timeout=body_timeout)
+        resource = app.router.add_resource(endpoint.path)
+        resource.add_route(endpoint.method, routed)
+        if endpoint.method == "GET":
+            # Load balancers ask for the head alone, and aiohttp leaves the body out.
+            resource.add_route("HEAD", routed)
     return app
 
 

@@ -18,7 +18,7 @@ from hub.registry import Registry
 from hub.services import views
 from hub.web.answers import dumps
 from hub.web.api import examples
-from hub.web.api.submissions import Submission, example_of
+from hub.web.api.submissions import Submission, example_of, schema_of_paths
 from hub.web.endpoints import Endpoint, Outcome, Shape
 from hub.web.problems import KINDS, ProblemDocument
 from hub.web.schemas import JobSubmission
@@ -105,7 +105,7 @@ class _Schemas:
     def _submission(self, spec: JobSpec) -> dict[str, Any]:
         """What submits one job: the common fields, with its own name and arguments."""
         common = self.definitions["JobSubmission"]
-        args = self._found[spec.args, "validation"]
+        args = schema_of_paths(spec.args, _REF + "{model}") or self._found[spec.args, "validation"]
         needed = ["job", "args"] if spec.args.model_json_schema().get("required") else ["job"]
         made = {
             **common,

@@ -3,12 +3,17 @@
 import re
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from hub.registry import load
 from hub.services.hub import Hub
+from hub.web.answers import dumps
+from hub.web.api.table import endpoints_of
 from hub.web.application import create_app
+from hub.web.openapi import document_of
 from tests.web.client import Client, resolve, validate
 
 OPEN = {"/webhooks/{source}", "/livez", "/readyz", "/metrics", "/docs", "/v1/openapi.json"}
@@ -20,7 +25,7 @@ def routes_of(hub: Hub) -> list[tuple[str, str]]:
     return [
         (route.method, route.resource.canonical)
         for route in create_app(hub).router.routes()
-        if isinstance(route, web.ResourceRoute) and route.resource
+        if isinstance(route, web.ResourceRoute) and route.resource and route.method != "HEAD"
     ]
 
 
@@ -127,8 +132,26 @@ async def test_the_page_for_people_shows_every_operation_and_problem(anyone: Cli
 async def test_other_methods_are_told_which_ones_there_are(anyone: Client, method: str) -> None:
     """405 with Allow, as a problem document."""
     answer = await anyone.send(method, "/v1/jobs")
-    assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
     assert answer.json["code"] == "method"
+
+
+async def test_what_can_be_read_can_be_asked_for_its_head(anyone: Client) -> None:
+    """As load balancers do."""
+    answer = await anyone.send("HEAD", "/livez")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+def test_the_document_of_the_jobs_that_come_with_the_hub_shows_each_with_an_example() -> None:
+    """Their own arguments, made up from what their authors wrote, and fitting."""
+    registry = load()
+    document = orjson.loads(dumps(document_of(endpoints_of(registry), registry)))
+    OpenAPIV31SpecValidator(document).validate()
+    for name in registry.jobs:
+        schema = document["components"]["schemas"][f"Submission.{name}"]
+        assert schema["description"], name
+        [example] = schema["examples"]
+        validate(document, {"$ref": f"#/components/schemas/Submission.{name}"}, example)
 
 
 async def test_an_address_that_is_not_there_is_a_problem_too(anyone: Client) -> None:

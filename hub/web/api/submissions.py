@@ -1,8 +1,8 @@
 """How the API's document shows what each job takes: one schema a job, told apart by its name."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import AliasPath, Field, TypeAdapter, ValidationError
 
 from hub.domain.specs import JobSpec
 from hub.registry import Registry
@@ -30,6 +30,43 @@ def example_of(spec: JobSpec) -> dict[str, Any] | None:
     except ValidationError:
         return None
     return {"job": spec.name, "args": args}
+
+
+def schema_of_paths(kind: type[Any], ref_template: str) -> dict[str, Any] | None:
+    """The schema of a model that takes its fields from deep inside (AliasPath), which pydantic tells as if they were flat.
+
+    None for any other model: pydantic's own schema is right.
+    """
+    fields = getattr(kind, "model_fields", {})
+    if not any(isinstance(field.validation_alias, AliasPath) for field in fields.values()):
+        return None
+    root: dict[str, Any] = {"type": "object", "title": kind.__name__}
+    for name, field in fields.items():
+        alias = field.validation_alias
+        path = alias.path if isinstance(alias, AliasPath) else [alias if isinstance(alias, str) else name]
+        typed: Any = Annotated[(field.annotation, *field.metadata, Field())]
+        adapter: TypeAdapter[Any] = TypeAdapter(typed)
+        _place(
+            root,
+            [str(part) for part in path],
+            adapter.json_schema(ref_template=ref_template),
+            field.is_required(),
+        )
+    return root
+
+
+def _place(root: dict[str, Any], path: list[str], schema: dict[str, Any], required: bool) -> None:  # noqa: FBT001
+    node = root
+    for part in path[:-1]:
+        _need(node, part, required=required)
+        node = node.setdefault("properties", {}).setdefault(part, {"type": "object"})
+    _need(node, path[-1], required=required)
+    node.setdefault("properties", {})[path[-1]] = schema
+
+
+def _need(node: dict[str, Any], name: str, *, required: bool) -> None:
+    if required and name not in node.setdefault("required", []):
+        node["required"].append(name)
 
 
 _FORMATS = {
