@@ -14,7 +14,7 @@ from hub.domain.sources import Reply, Source
 from hub.domain.specs import JobSpec
 from hub.infra.batch import Batcher
 from hub.infra.queue import Ready
-from hub.infra.store.database import is_data_error
+from hub.infra.store.database import is_data_error, is_unstorable
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, Stored
 from hub.registry import Registry
 from hub.services.handover import Handover
@@ -140,6 +140,9 @@ class Intake:
         except Exception as error:
             if len(events) > 1 and is_data_error(error):
                 return [await self._flush_alone(event) for event in events]
+            if is_unstorable(error):
+                # Not ours to be sorry for: sent again, it would be refused again.
+                raise Invalid("the event cannot be stored as it stands", code="unstorable") from error
             raise
         self._hand_over(events, stored)
         return stored

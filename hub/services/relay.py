@@ -94,11 +94,19 @@ class Relay:
         """Find what was lost: hand-overs, workers; and what was held for a reason that has gone."""
         await self.rescue()
         await self._store.hold_paused(_BATCH)
-        await self._store.release_held(sorted(self._registry.jobs), _BATCH)
+        await self._release()
         for page in await self._store.handed_long_ago(self._pace.rehand_after, _BATCH):
             lost = await self._queue.missing(page)
             if lost and await self._store.take_back(lost):
                 self.nudge()
+
+    async def _release(self) -> None:
+        """All of it, batch by batch: a queue that is resumed goes on at full speed."""
+        known = sorted(self._registry.jobs)
+        while released := await self._store.release_held(known, _BATCH):
+            self.nudge()
+            if released < _BATCH:
+                break
 
     async def rescue(self) -> int:
         """Take running jobs from workers whose lease has lapsed; gives how many."""

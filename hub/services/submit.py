@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from hub.domain.idempotency import Match, compare, fingerprint
 from hub.domain.specs import JobSpec
 from hub.infra.batch import Batcher
 from hub.infra.queue import Ready
-from hub.infra.store.database import is_data_error
+from hub.infra.store.database import is_data_error, is_unstorable
 from hub.infra.store.intake import IntakeStore, NewJob, NewSubmission, Stored
 from hub.registry import Registry
 from hub.services.handover import Handover
@@ -67,9 +67,7 @@ class Submit:
         self._new_id = new_id
         self._store = store
         self._queues = frozenset(spec.queue for spec in registry.jobs.values())
-        self._batch: Batcher[NewSubmission, Stored] = Batcher(
-            self._flush, limit=200, pending=pending, lanes=2
-        )
+        self._batch: Batcher[NewSubmission, Stored] = Batcher(self._flush, limit=200, pending=pending)
 
     async def submit(self, principal: Principal, request: JobRequest) -> Submitted:
         """Accept one job; when this returns it is durable.
@@ -89,7 +87,7 @@ class Submit:
         """Accept what is right of many in one transaction; each gets its own answer, in order."""
         checked = [self._checked(principal, request) for request in requests]
         good = [item for item in checked if isinstance(item, NewSubmission)]
-        stored = iter(await self._flush(good) if good else [])
+        stored = iter(await self._flush_together(good))
         return [item if isinstance(item, HubError) else self._judged(item, next(stored)) for item in checked]
 
     async def drain(self) -> None:
@@ -104,6 +102,8 @@ class Submit:
             return error
 
     def _judged(self, item: NewSubmission, stored: Stored | Exception) -> Submitted | HubError:
+        if isinstance(stored, HubError):
+            return stored
         if isinstance(stored, Exception):
             return Invalid("the job cannot be stored as it stands", code="unstorable")
         try:
@@ -159,9 +159,18 @@ class Submit:
         except Exception as error:
             if len(items) > 1 and is_data_error(error):
                 return [await self._flush_alone(item) for item in items]
+            if is_unstorable(error):
+                raise Invalid("the job cannot be stored as it stands", code="unstorable") from error
             raise
         self._hand_over(items, stored)
         return stored
+
+    async def _flush_together(self, items: list[NewSubmission]) -> Sequence[Stored | Exception]:
+        try:
+            return await self._flush(items) if items else []
+        except Invalid as error:
+            # Of a lone item: one of many is tried by itself, and answered by itself.
+            return [error]
 
     async def _flush_alone(self, item: NewSubmission) -> Stored | Exception:
         try:
@@ -212,7 +221,7 @@ def _fingerprint(request: JobRequest) -> bytes:
             "args": request.args,
             "queue": request.queue,
             "priority": request.priority,
-            "run_at": request.run_at and request.run_at.isoformat(),
+            "run_at": request.run_at and request.run_at.astimezone(UTC).isoformat(),
             "tags": list(request.tags),
         }
     )

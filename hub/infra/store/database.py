@@ -98,6 +98,12 @@ def _unavailable(error: SQLAlchemyError | OSError) -> Unavailable:
     return Unavailable(f"the database is not available ({type(error).__name__})", timedelta(seconds=2))
 
 
+def is_unstorable(error: Exception) -> bool:
+    """Whether a value itself cannot be stored (class 22), such as a NUL in a text: it never will be."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, DBAPIError) and state.startswith("22")
+
+
 def is_data_error(error: Exception) -> bool:
     """Whether one of a batch's own values was at fault (classes 22 and 23), so that the others may still be stored."""
     state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""

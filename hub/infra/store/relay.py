@@ -61,12 +61,13 @@ ORDER BY j.id LIMIT :limit
 
 _PAUSED = text("SELECT name FROM queues WHERE paused_at IS NOT NULL")
 
+# Only what was not handed over, which its index finds; what was, is held by the claim.
 _HOLD_PAUSED = text("""
 WITH paused AS (
-    SELECT id FROM jobs WHERE queue = ANY(CAST(:paused AS text[])) AND state = 'queued'
+    SELECT id FROM jobs WHERE queue = ANY(CAST(:paused AS text[])) AND state = 'queued' AND dispatched_at IS NULL
     LIMIT :limit FOR UPDATE SKIP LOCKED
 )
-UPDATE jobs j SET state = 'held', reason = 'queue_paused', dispatched_at = NULL FROM paused p WHERE j.id = p.id
+UPDATE jobs j SET state = 'held', reason = 'queue_paused' FROM paused p WHERE j.id = p.id
 RETURNING j.id
 """)
 
