@@ -1,0 +1,128 @@
+"""The relay: what is due moves, the buffer stays bounded, and whatever is lost is found."""
+
+from datetime import timedelta
+
+from hub import Args, Backoff, JobContext, job
+from tests.services.conftest import Start
+from tests.services.engine import another
+from tests.until import until
+
+
+class Nothing(Args):
+    pass
+
+
+@job()
+async def work(_ctx: JobContext, _args: Nothing) -> None:
+    pass
+
+
+@job(retry=Backoff(attempts=9))
+async def loop(_ctx: JobContext, _args: Nothing) -> None:
+    pass
+
+
+async def test_the_buffer_is_filled_by_priority_up_to_its_bound(start: Start) -> None:
+    """Ten places and thirty jobs: the ten of the highest priority stand in Redis, the others wait in PostgreSQL."""
+    engine = await start(work, environ={"HUB_RELAY_BUFFER_LIMIT": "10"})
+    made = [await engine.submit("test_relay.work", priority=number % 3) for number in range(30)]
+    await engine.hub.queue.redis.flushall()
+    await engine.sql("UPDATE jobs SET dispatched_at = NULL, dispatch = 0")
+    assert await engine.relay.refill() == 10
+    assert await engine.relay.refill() == 0
+    assert await engine.hub.queue.depths(["default"]) == {"default": 10}
+    taken = {job_id for job_id, _ in await engine.hub.queue.take(["default"], 100)}
+    assert taken == set(made[2::3])
+
+
+async def test_what_a_flushed_redis_lost_is_handed_over_again(start: Start) -> None:
+    """Only what is lost: a hand-over that stands there stays as it is."""
+    engine = await start(work)
+    lost = await engine.submit("test_relay.work")
+    await engine.hub.queue.redis.flushall()
+    kept = await engine.submit("test_relay.work")
+    await engine.sql("UPDATE jobs SET dispatched_at = dispatched_at - interval '1 minute'")
+    await engine.relay.sweep()
+    assert (await engine.job(lost)).dispatched_at is None
+    assert (await engine.job(kept)).dispatched_at is not None
+    assert await engine.work() == 2
+    assert [(await engine.job(one)).dispatch for one in (lost, kept)] == [2, 1]
+
+
+async def test_lost_hand_overs_beyond_one_page_are_found(start: Start) -> None:
+    """Two and a half thousand at once, of one moment."""
+    engine = await start(work)
+    [[application]] = await engine.sql("SELECT id FROM applications")
+    await engine.sql(
+        """INSERT INTO jobs (id, name, args, queue, priority, state, run_at, application_id, correlation_id, dispatch,
+                             dispatched_at)
+           SELECT gen_random_uuid(), 'test_relay.work', '{}', 'default', 5, 'queued', now(), :application, 'c', 1,
+                  now() - interval '1 minute' FROM generate_series(1, 2500)""",
+        application=application,
+    )
+    await engine.relay.sweep()
+    assert [
+        tuple(row) for row in await engine.sql("SELECT count(*) FROM jobs WHERE dispatched_at IS NULL")
+    ] == [(2500,)]
+
+
+async def test_jobs_of_a_dead_worker_are_rescued_and_a_crash_loop_ends(start: Start) -> None:
+    """Each death is counted and costs no budget; the third fails the job, for a person to see."""
+    engine = await start(loop)
+    made = await engine.submit("test_relay.loop")
+    for crash in (1, 2, 3):
+        victim = await another(engine.hub)
+        assert len(await victim.claim()) == 1
+        assert await engine.relay.rescue() == 0
+        await victim.store.heartbeat(timedelta(seconds=-1))
+        assert await engine.relay.rescue() == 1
+        row = await engine.job(made)
+        assert (row.crashes, row.failures, row.worker_id) == (crash, 0, None)
+    row = await engine.job(made)
+    assert (row.state, row.reason) == ("failed", "crash_loop")
+    assert [attempt.outcome for attempt in await engine.attempts(made)] == ["interrupted"] * 3
+
+
+async def test_a_success_ends_the_count_of_crashes(start: Start) -> None:
+    """Only crashes in a row make a loop."""
+    engine = await start(loop)
+    made = await engine.submit("test_relay.loop")
+    victim = await another(engine.hub)
+    await victim.claim()
+    await victim.store.retire()
+    assert await engine.relay.rescue() == 1
+    assert await engine.work() == 1
+    row = await engine.job(made)
+    assert (row.state, row.crashes, row.attempt) == ("succeeded", 0, 2)
+
+
+async def test_two_relays_hand_nothing_over_twice(start: Start) -> None:
+    """They share the work; every job stands in Redis once."""
+    engine = await start(work)
+    other = await another(engine.hub)
+    for _ in range(40):
+        await engine.submit("test_relay.work")
+    await engine.hub.queue.redis.flushall()
+    await engine.sql("UPDATE jobs SET dispatched_at = NULL")
+
+    async def all_handed() -> bool:
+        handed = await engine.relay.refill() + await other.relay.refill()
+        return handed == 0
+
+    await until(all_handed)
+    assert await engine.hub.queue.depths(["default"]) == {"default": 40}
+    assert await engine.work() == 40
+
+
+async def test_a_whole_held_backlog_is_released_at_once(start: Start) -> None:
+    """A resumed queue is not throttled by the sweep's pace."""
+    engine = await start(work)
+    [[application]] = await engine.sql("SELECT id FROM applications")
+    await engine.sql(
+        """INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, application_id, correlation_id)
+           SELECT gen_random_uuid(), 'test_relay.work', '{}', 'default', 5, 'held', 'queue_paused', now(), :application,
+                  'c' FROM generate_series(1, 2500)""",
+        application=application,
+    )
+    await engine.relay.sweep()
+    assert [tuple(row) for row in await engine.sql("SELECT DISTINCT state FROM jobs")] == [("queued",)]
