@@ -1,6 +1,5 @@
 """Looking at jobs, events, queues, providers and workers. Reads only, and only what the caller may see."""
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,27 +9,26 @@ from uuid import UUID
 import orjson
 
 from hub.domain.access import Principal
-from hub.domain.effects import Certainty, Effect
 from hub.domain.errors import NotFound
-from hub.domain.jobs import JobState, OutcomeKind
-from hub.domain.providers import Provider
+from hub.domain.jobs import JobState
 from hub.infra.breakers import BreakerState
 from hub.infra.store.reading import (
-    EventFile,
-    EventRecord,
-    JobFile,
-    JobRecord,
     ReadingStore,
     Where,
     WorkerRecord,
 )
 from hub.registry import Registry
 from hub.services.cursors import format_cursor, parse_cursor
-from hub.services.outlook import next_of, retry_advice
+from hub.services.showing import (
+    breaker_view,
+    event_detail,
+    event_view,
+    job_detail,
+    job_view,
+    provider_view,
+    queue_view,
+)
 from hub.services.views import (
-    AttemptView,
-    BreakerView,
-    ErrorView,
     EventDetail,
     EventView,
     JobDetail,
@@ -38,11 +36,9 @@ from hub.services.views import (
     Page,
     ProviderView,
     QueueView,
-    StepView,
 )
 from hub.services.waiting import Waiting
 
-_OPEN_STATES = ("scheduled", "queued", "running", "retrying", "waiting", "held", "failed")
 _MINUTE = timedelta(minutes=1)
 # An id is made by a web process's clock, a row's time by the database's: how far the two may differ.
 _SKEW = timedelta(minutes=5)
@@ -142,7 +138,7 @@ class Inspect:
         file = await self._store.event(event)
         if file is None:
             raise NotFound(f"there is no event {event}", code="unknown_event_id")
-        return _event_detail(file)
+        return event_detail(file)
 
     async def queues(self) -> list[QueueView]:
         """Every queue, by name."""
@@ -150,7 +146,7 @@ class Inspect:
         by_name: dict[str, list[Sequence[Any]]] = {}
         for row in depths:
             by_name.setdefault(row[0], []).append(row)
-        return [_queue_view(name, rows, finished.get(name, (0, 0))) for name, rows in by_name.items()]
+        return [queue_view(name, rows, finished.get(name, (0, 0))) for name, rows in by_name.items()]
 
     async def queue(self, name: str) -> QueueView:
         """One queue. Raises NotFound."""
@@ -164,8 +160,8 @@ class Inspect:
         parked, now = await self._store.parked(), self._clock()
         breakers = self._breakers.snapshot()
         return [
-            _provider_view(
-                provider, [_breaker_view(state, now) for state in breakers if state.provider == name], parked
+            provider_view(
+                provider, [breaker_view(state, now) for state in breakers if state.provider == name], parked
             )
             for name, provider in self._registry.providers.items()
         ]
@@ -247,157 +243,3 @@ def _first_id(at: datetime, shift: timedelta) -> UUID:
 
 def _literal(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _error(
-    code: str | None, message: str | None, kind: str | None, signature: str | None
-) -> ErrorView | None:
-    return ErrorView(code, message, kind, signature) if code or message else None
-
-
-def _job_fields(record: JobRecord) -> dict[str, Any]:
-    state = JobState(record.state)
-    return {
-        "id": record.id,
-        "job": record.name,
-        "state": state,
-        "reason": record.reason,
-        "queue": record.queue,
-        "priority": record.priority,
-        "run_at": record.run_at,
-        "application": record.application,
-        "correlation_id": record.correlation_id,
-        "idempotency_key": record.idempotency_key,
-        "tags": record.tags,
-        "event_id": record.event_id,
-        "parent_id": record.parent_id,
-        "attempt": record.attempt,
-        "failures": record.failures,
-        "generation": record.generation,
-        "error": _error(record.error_code, record.error_message, record.error_kind, record.error_signature),
-        "progress": record.progress,
-        "created_at": record.created_at,
-        "started_at": record.started_at,
-        "settled_at": record.settled_at,
-        "next": next_of(
-            state,
-            record.reason,
-            queue=record.queue,
-            job=record.name,
-            paused=record.queue_paused,
-            attempt=record.attempt,
-            run_at=record.run_at,
-        ),
-    }
-
-
-def job_view(record: JobRecord) -> JobView:
-    """A job as lists show it."""
-    return JobView(**_job_fields(record))
-
-
-def job_detail(file: JobFile) -> JobDetail:
-    """A job with all that is known of it."""
-    fields = _job_fields(file.record)
-    steps = [_step_view(row) for row in file.steps]
-    return JobDetail(
-        **fields,
-        args=file.args,
-        result=file.result,
-        attempts=[_attempt_view(row) for row in file.attempts],
-        steps=steps,
-        retry=retry_advice(fields["state"], file.record.reason, steps),
-    )
-
-
-def _attempt_view(row: Sequence[Any]) -> AttemptView:
-    number, generation, outcome, code, message, kind, signature, worker, started_at, finished_at = row
-    error = _error(code, message, kind, signature)
-    return AttemptView(number, generation, OutcomeKind(outcome), error, worker, started_at, finished_at)
-
-
-def _step_view(row: Sequence[Any]) -> StepView:
-    position, name, provider, effect, certainty, sends, serial, attempt, key, digest, answer = row[:11]
-    code, message, first_sent_at, last_sent_at, answered_at = row[11:]
-    return StepView(
-        position,
-        name,
-        provider,
-        Effect(effect),
-        Certainty(certainty),
-        sends,
-        serial,
-        attempt,
-        key,
-        digest,
-        answer,
-        _error(code, message, None, None),
-        first_sent_at,
-        last_sent_at,
-        answered_at,
-    )
-
-
-def event_view(record: EventRecord) -> EventView:
-    """An event as lists show it."""
-    return EventView(
-        record.id,
-        record.source,
-        record.external_id,
-        record.type,
-        record.correlation_id,
-        record.occurred_at,
-        record.received_at,
-        record.size,
-        record.jobs,
-    )
-
-
-def _event_detail(file: EventFile) -> EventDetail:
-    view = event_view(file.record)
-    return EventDetail(
-        **{name: getattr(view, name) for name in EventView.__slots__},
-        headers=file.headers,
-        body_base64=None if file.body is None else base64.b64encode(file.body).decode(),
-        body_text=_text(file.body),
-    )
-
-
-def _text(body: bytes | None) -> str | None:
-    try:
-        return None if body is None else body.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _queue_view(name: str, rows: Sequence[Sequence[Any]], finished: tuple[int, int]) -> QueueView:
-    depth = dict.fromkeys(_OPEN_STATES, 0)
-    oldest: float | None = None
-    for _, _, state, count, due, now in rows:
-        if state is not None:
-            depth[state] = count
-        if due is not None:
-            oldest = max(0.0, (now - due).total_seconds())
-    paused_at = rows[0][1]
-    return QueueView(name, paused_at is not None, paused_at, depth, oldest, *finished)
-
-
-def _provider_view(provider: Provider, breakers: list[BreakerView], parked: dict[str, int]) -> ProviderView:
-    kept = provider.idempotency.kept_for.total_seconds() if provider.idempotency else None
-    return ProviderView(
-        provider.name,
-        provider.base_url,
-        provider.limits.per_second,
-        provider.limits.concurrent,
-        provider.timeout.total_seconds(),
-        kept,
-        breakers,
-        parked.get(provider.name, 0),
-    )
-
-
-def _breaker_view(state: BreakerState, now: datetime) -> BreakerView:
-    retry_at = None if state.retry_after is None else now + state.retry_after
-    return BreakerView(
-        state.target, state.state.value, state.failures, retry_at, state.calls, state.error_rate
-    )
