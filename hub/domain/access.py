@@ -27,6 +27,7 @@ class Principal:
 
     Attributes:
         acts_as: how the audit log names a person; None for the application and its key.
+        confirmed: False when the key was only remembered; whoever writes for it has the same statement confirm it.
     """
 
     application: ApplicationId
@@ -34,6 +35,7 @@ class Principal:
     key: KeyId
     scopes: frozenset[Scope]
     acts_as: str | None = None
+    confirmed: bool = True
 
     def may(self, scope: Scope) -> bool:
         """Whether a scope is held, directly or through ADMIN."""

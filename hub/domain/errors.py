@@ -8,6 +8,7 @@ HubError
 │   ├── Invalid                 one `Problem` per thing that is wrong
 │   ├── Conflict                the state of things forbids it
 │   ├── KeyReused               an idempotency key used again for another request
+│   ├── CredentialRefused       an API key that is wrong or was revoked
 │   └── SignatureRefused        a webhook that is not shown to come from its provider
 ├── CallError                   a call to a provider did not give its result (carries how certain its effect is)
 │   ├── NotSent                 refused, DNS, pool full: the provider never saw it
@@ -95,6 +96,15 @@ class KeyReused(Refusal):
     """An idempotency key that already stands for another request."""
 
     code = "idempotency_key_reused"
+
+
+class CredentialRefused(Refusal):
+    """An API key that is wrong or was revoked; which of these is not told."""
+
+    code = "key_refused"
+
+    def __init__(self) -> None:
+        super().__init__("the API key is wrong or was revoked")
 
 
 class SignatureRefused(Refusal):

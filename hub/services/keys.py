@@ -1,7 +1,7 @@
 """API keys: made once, shown once, checked at every request, revoked at once."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from hub.domain.ids import ApplicationId, KeyId
 from hub.infra.batch import Batcher
 from hub.infra.store.keys import Credential, KeyStore, NewKey, StoredKey
 
+_MAX_REMEMBERED = 10_000
 _MAX_NAME = 100
 
 
@@ -38,8 +39,9 @@ class Keys:
         self._store = store
         self._new_id = new_id
         self._new_secret = new_secret
-        self._look_ups: Batcher[UUID, Credential | None] = Batcher(self._look_up, limit=500, lanes=2)
+        self._look_ups: Batcher[UUID, Credential | None] = Batcher(self._look_up, limit=500)
         self._scopes: dict[tuple[str, ...], frozenset[Scope]] = {}
+        self._remembered: dict[UUID, tuple[bytes, Principal]] = {}
 
     async def create(
         self, application: str, scopes: Iterable[str], *, actor: str, name: str = ""
@@ -71,10 +73,15 @@ class Keys:
         if not revoked and not await self._store.exists(key):
             raise NotFound(f"there is no key {key}", code="unknown_key")
 
-    async def authenticate(self, token: str) -> Principal | None:
+    async def authenticate(self, token: str, *, confirms: bool = False) -> Principal | None:
         """Who presents a key; None if it is not one, is wrong or was revoked.
 
-        Look-ups of concurrent requests are one query. Nothing is remembered: a revoked key is refused at once.
+        Look-ups of concurrent requests are one query. A revoked key is refused at once: what is remembered is only
+        given to a caller whose own statement confirms the key.
+
+        Args:
+            token: as presented.
+            confirms: the caller will, so the answer may come from memory (`Principal.confirmed` is then False).
 
         Raises:
             Unavailable: the database is away, so that nobody can be let in.
@@ -82,12 +89,18 @@ class Keys:
         presented = Token.parse(token)
         if presented is None:
             return None
+        if confirms and (remembered := self._remembered.get(presented.key)):
+            digest, principal = remembered
+            if is_same(digest, presented.digest):
+                return principal
         known = await self._look_ups.submit(presented.key)
         if known is None or not is_same(known.digest, presented.digest):
             return None
-        return Principal(
+        principal = Principal(
             ApplicationId(known.application_id), known.application, KeyId(known.id), self._scopes_of(known)
         )
+        self._remember(known, principal)
+        return principal
 
     async def drain(self) -> None:
         """Wait until no look-up is under way."""
@@ -96,6 +109,11 @@ class Keys:
     async def _look_up(self, keys: Sequence[UUID]) -> Sequence[Credential | None]:
         known = await self._store.look_up(list(dict.fromkeys(keys)))
         return [known.get(key) for key in keys]
+
+    def _remember(self, known: Credential, principal: Principal) -> None:
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[known.id] = known.digest, replace(principal, confirmed=False)
 
     def _scopes_of(self, known: Credential) -> frozenset[Scope]:
         # There are few combinations, and turning text into scopes at every request would cost more than the check.

@@ -125,6 +125,7 @@ class Submit:
             principal.application,
             request.idempotency_key,
             _fingerprint(request) if request.idempotency_key else b"",
+            confirm=None if principal.confirmed else principal.key,
         )
 
     def _job(self, spec: JobSpec, request: JobRequest) -> NewJob:
@@ -179,13 +180,13 @@ class Submit:
             return error
         return stored
 
-    def _hand_over(self, items: Sequence[NewSubmission], stored: Sequence[Stored]) -> None:
+    def _hand_over(self, items: Sequence[NewSubmission], stored: Sequence[Stored | Exception]) -> None:
         now = self._clock()
         self._handover.hand_over(
             [
                 Ready(item.job.id, 1, item.job.queue, item.job.priority, now)
                 for item, outcome in zip(items, stored, strict=True)
-                if item.job.direct and not outcome.duplicate
+                if item.job.direct and isinstance(outcome, Stored) and not outcome.duplicate
             ]
         )
 

@@ -65,7 +65,7 @@ def _routed(
     async def guarded(request: web.Request) -> web.StreamResponse:
         call = call_of(request)
         call.route = path
-        principal = await authenticate(hub.keys, request)
+        principal = await authenticate(hub.keys, request, confirms=endpoint.confirms)
         allowance = call.allowance = limits.take(principal.key)
         if allowance is not None:
             refuse(allowance)

@@ -3,18 +3,24 @@
 from aiohttp import web
 
 from hub.domain.access import Principal, Scope
+from hub.domain.errors import CredentialRefused
 from hub.services.keys import Keys
 from hub.web.problems import HttpProblem
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="hub"'}
-_INVALID = {"WWW-Authenticate": 'Bearer realm="hub", error="invalid_token"'}
 
 
-async def authenticate(keys: Keys, request: web.Request) -> Principal:
+async def authenticate(keys: Keys, request: web.Request, *, confirms: bool = False) -> Principal:
     """The holder of the key that a request carries.
 
+    Args:
+        keys: who knows them.
+        request: with its Authorization header.
+        confirms: the endpoint's own statement confirms the key, so it may be taken from memory.
+
     Raises:
-        HttpProblem: 401 when the key is missing, wrong or revoked: which of these is not told.
+        HttpProblem: 401 when the key is missing.
+        CredentialRefused: it is wrong or was revoked: which of these is not told.
         Unavailable: nobody can be let in at the moment.
     """
     header = request.headers.get("Authorization", "")
@@ -22,9 +28,9 @@ async def authenticate(keys: Keys, request: web.Request) -> Principal:
     if scheme.lower() != "bearer":
         detail = "send an API key: Authorization: Bearer hub_…"
         raise HttpProblem(401, "key_missing", detail, headers=_CHALLENGE)
-    principal = await keys.authenticate(token.strip())
+    principal = await keys.authenticate(token.strip(), confirms=confirms)
     if principal is None:
-        raise HttpProblem(401, "key_refused", "the API key is wrong or was revoked", headers=_INVALID)
+        raise CredentialRefused
     return principal
 
 

@@ -63,6 +63,7 @@ class Endpoint:
         scope: what the caller's key must hold; None for an endpoint that takes no key.
         refusals: statuses besides those that every endpoint of its kind may answer.
         headers: the request headers it reads, with what they mean.
+        confirms: its own statement confirms that the key is good, so the guard need not ask the database first.
     """
 
     method: str
@@ -78,6 +79,7 @@ class Endpoint:
     body: Shape | None = None
     refusals: tuple[int, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
+    confirms: bool = False
 
     @property
     def statuses(self) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from hub.domain.errors import (
     Conflict,
+    CredentialRefused,
     HubError,
     Invalid,
     KeyReused,
@@ -54,9 +55,13 @@ KINDS = (
     Kind("unavailable", 503, "Not available at the moment", "A store is away or full. Nothing is known to have been changed; send the same request again after `Retry-After`."),
 )  # fmt: skip
 
+# RFC 6750, 3.1
+INVALID_TOKEN = {"WWW-Authenticate": 'Bearer realm="hub", error="invalid_token"'}
+
 _BY_STATUS = {kind.status: kind for kind in KINDS}
 _BY_ERROR: tuple[tuple[type[HubError], int], ...] = (
     (SignatureRefused, 401),
+    (CredentialRefused, 401),
     (NotFound, 404),
     (Conflict, 409),
     (KeyReused, 422),
@@ -145,7 +150,8 @@ def explain(error: Exception) -> Explained | None:
             return Explained(503, "unavailable", str(error), headers={"Retry-After": str(seconds)})
         case Refusal():
             status = next(status for kind, status in _BY_ERROR if isinstance(error, kind))
-            return Explained(status, error.code, str(error), error.problems)
+            headers = INVALID_TOKEN if isinstance(error, CredentialRefused) else {}
+            return Explained(status, error.code, str(error), error.problems, headers)
         case web.HTTPException() if error.status >= 400:
             return _of_aiohttp(error)
         case _:

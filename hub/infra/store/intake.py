@@ -1,6 +1,7 @@
 """Storing what comes in: events with the jobs they start, and submitted jobs with their idempotency keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from hub.domain.errors import CredentialRefused
 from hub.infra.store.database import Database
 
 
@@ -45,12 +47,17 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class NewSubmission:
-    """A submitted job to be stored, with the key that makes a repeat the same job."""
+    """A submitted job to be stored, with the key that makes a repeat the same job.
+
+    Attributes:
+        confirm: the API key that must not be revoked when this is stored; None where it was confirmed before.
+    """
 
     job: NewJob
     application: UUID
     key: str | None
     fingerprint: bytes
+    confirm: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +115,27 @@ JOIN unnest(CAST(:source AS text[]), CAST(:external_id AS text[])) AS k(source, 
 """)
 
 _STORE_SUBMISSIONS = text(f"""
-WITH input AS (
+WITH good AS MATERIALIZED (
+    SELECT id FROM api_keys WHERE id = ANY(CAST(:confirmed AS uuid[])) AND revoked_at IS NULL
+), input AS (
     SELECT j.*, s.application_id, s.key, s.fingerprint, s.parent_id FROM {_JOB_INPUT}
     JOIN unnest(CAST(:job_id AS uuid[]), CAST(:application AS uuid[]), CAST(:key AS text[]),
-                CAST(:fingerprint AS bytea[]), CAST(:parent AS uuid[]))
-         AS s(id, application_id, key, fingerprint, parent_id) ON s.id = j.id
+                CAST(:fingerprint AS bytea[]), CAST(:parent AS uuid[]), CAST(:confirm AS uuid[]))
+         AS s(id, application_id, key, fingerprint, parent_id, confirm) ON s.id = j.id
+    WHERE s.confirm IS NULL OR s.confirm IN (SELECT id FROM good)
 ), keyed AS (
     INSERT INTO idempotency_keys (application_id, key, fingerprint, job_id)
     SELECT application_id, key, fingerprint, id FROM input WHERE key IS NOT NULL
     ORDER BY application_id, key
     ON CONFLICT (application_id, key) DO NOTHING
     RETURNING job_id
+), made AS (
+    INSERT INTO jobs ({_JOB_COLUMNS}, application_id, idempotency_key, parent_id)
+    SELECT {_JOB_VALUES}, j.application_id, j.key, j.parent_id FROM input j
+    WHERE j.key IS NULL OR j.id IN (SELECT job_id FROM keyed)
+    RETURNING id, created_at
 )
-INSERT INTO jobs ({_JOB_COLUMNS}, application_id, idempotency_key, parent_id)
-SELECT {_JOB_VALUES}, j.application_id, j.key, j.parent_id FROM input j
-WHERE j.key IS NULL OR j.id IN (SELECT job_id FROM keyed)
-RETURNING id, created_at
+SELECT id, created_at FROM made UNION ALL SELECT id, NULL FROM good
 """)  # noqa: S608 - the parts are constants
 
 _FIND_KEYS = text("""
@@ -152,27 +164,27 @@ class IntakeStore:
             for event in events
         ]
 
-    async def store_submissions(self, submissions: Sequence[NewSubmission]) -> list[Stored]:
+    async def store_submissions(
+        self, submissions: Sequence[NewSubmission]
+    ) -> list[Stored | CredentialRefused]:
         """Store submitted jobs in one transaction; a key that is there already gives the job it stands for."""
         parameters = _job_columns([(item.job, None) for item in submissions])
+        confirmed = {item.confirm for item in submissions if item.confirm}
         parameters |= {
             "application": [item.application for item in submissions],
             "key": [item.key for item in submissions],
             "fingerprint": [item.fingerprint for item in submissions],
             "parent": [item.job.parent_id for item in submissions],
+            "confirm": [item.confirm for item in submissions],
+            "confirmed": list(confirmed),
         }
-        fresh = {row[0]: row[1] for row in await self._database.run(_STORE_SUBMISSIONS, parameters)}
-        known = await self._find_keys([item for item in submissions if item.job.id not in fresh])
-        return [
-            Stored(item.job.id, duplicate=False, created_at=fresh[item.job.id])
-            if item.job.id in fresh
-            else Stored(
-                known[item.application, item.key][0],
-                duplicate=True,
-                fingerprint=known[item.application, item.key][1],
-            )
-            for item in submissions
-        ]
+        rows = await self._database.run(_STORE_SUBMISSIONS, parameters)
+        fresh = {row[0]: row[1] for row in rows}
+        refused = confirmed - fresh.keys()
+        known = await self._find_keys(
+            [item for item in submissions if item.job.id not in fresh and item.confirm not in refused]
+        )
+        return [_stored(item, fresh, refused, known) for item in submissions]
 
     async def _find_events(self, events: Sequence[NewEvent]) -> dict[tuple[str, str], UUID]:
         # A statement of its own: the one that met the conflict cannot see what it conflicted with.
@@ -190,6 +202,20 @@ class IntakeStore:
         columns = {"application": [i.application for i in items], "key": [i.key for i in items]}
         rows = await self._database.run(_FIND_KEYS, columns)
         return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+
+def _stored(
+    item: NewSubmission,
+    fresh: Mapping[UUID, datetime | None],
+    refused: AbstractSet[UUID],
+    known: Mapping[tuple[UUID, str | None], tuple[UUID, bytes]],
+) -> Stored | CredentialRefused:
+    if item.job.id in fresh:
+        return Stored(item.job.id, duplicate=False, created_at=fresh[item.job.id])
+    if item.confirm in refused:
+        return CredentialRefused()
+    job, fingerprint = known[item.application, item.key]
+    return Stored(job, duplicate=True, fingerprint=fingerprint)
 
 
 def _event_columns(events: Sequence[NewEvent]) -> dict[str, list[Any]]:

@@ -91,7 +91,7 @@ def _jobs(registry: Registry) -> tuple[Endpoint, ...]:
                 Outcome(201, "The job, new", Shape(JobView, examples.QUEUED), _LOCATION),
                 Outcome(200, "The job that the same request made before", Shape(JobView, examples.QUEUED), _REPLAYED),
             ),
-            body=submission, refusals=(404, 409), headers=_IDEMPOTENCY,
+            body=submission, refusals=(404, 409), headers=_IDEMPOTENCY, confirms=True,
         ),
         Endpoint(
             "POST", "/v1/jobs/batch", jobs.submit_many, Scope.JOBS_WRITE, "submitJobs", "Jobs", "Submit up to 1,000 jobs",
