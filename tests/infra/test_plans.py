@@ -1,0 +1,217 @@
+"""Every named query finds its rows by its index, among fifty thousand jobs that are done and must not cost anything."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import TextClause, text
+
+from hub.domain.access import Principal, Scope
+from hub.domain.effects import Certainty, Effect, Step
+from hub.domain.ids import ApplicationId, KeyId
+from hub.domain.jobs import JobState, OutcomeKind, Transition
+from hub.infra.breakers import Breakers
+from hub.infra.queue import Ready
+from hub.infra.store.database import Database
+from hub.infra.store.execution import ExecutionStore, Settlement, StepRecord
+from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, NewSubmission
+from hub.infra.store.reading import ReadingStore
+from hub.infra.store.relay import RelayStore
+from hub.registry import Registry
+from hub.services.inspect import Inspect, JobFilter
+
+MANY = 50_000
+APPLICATION, EVENT, WORKER = UUID(int=1), UUID(int=2), UUID(int=3)
+JOB = UUID(int=4)
+
+# Uninteresting history, and a little of everything that is still open.
+FILL = f"""
+INSERT INTO applications (id, name) VALUES ('{APPLICATION}', 'one');
+INSERT INTO queues (name, paused_at) VALUES ('default', NULL), ('paused', now());
+INSERT INTO workers (id, host, pid, release, queues, concurrency, lease_until)
+    VALUES ('{WORKER}', 'h', 1, '1', '{{}}', 1, now() + interval '1 minute');
+INSERT INTO events (id, source, external_id, type, headers, secret_index, correlation_id)
+    SELECT CASE n WHEN 1 THEN '{EVENT}' ELSE gen_random_uuid() END, 's', n::text, 't', '{{}}', 0, n::text
+    FROM generate_series(1, {MANY // 10}) n;
+INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, application_id, event_id, correlation_id, tags,
+                  dispatched_at, worker_id, started_at, settled_at)
+    SELECT CASE n WHEN 4 THEN '{JOB}' ELSE gen_random_uuid() END, 'a.b', '{{}}',
+        CASE WHEN n % 2 = 0 AND state IN ('queued', 'held') THEN 'paused' ELSE 'default' END, 5, state,
+        CASE state WHEN 'held' THEN 'queue_paused' WHEN 'failed' THEN 'exhausted' END, now() - n * interval '1 second',
+        CASE WHEN n % 1000 = 0 THEN '{APPLICATION}'::uuid END, CASE WHEN n % 5000 = 0 THEN '{EVENT}'::uuid END, n::text,
+        CASE WHEN n % 1000 = 0 THEN '["rare"]' ELSE '[]' END::jsonb,
+        CASE WHEN state = 'queued' AND n % 3 = 0 THEN now() - interval '1 minute' END,
+        CASE WHEN state = 'running' THEN '{WORKER}'::uuid END, now(),
+        CASE WHEN state IN ('succeeded', 'failed') THEN now() END
+    FROM (SELECT n, CASE WHEN n % 100 < 94 THEN 'succeeded' ELSE
+        (ARRAY['queued', 'scheduled', 'running', 'held', 'failed', 'retrying'])[n % 100 - 93] END AS state
+        FROM generate_series(1, {MANY}) n) made;
+INSERT INTO idempotency_keys (application_id, key, fingerprint, job_id)
+    SELECT '{APPLICATION}', n::text, '', gen_random_uuid() FROM generate_series(1, {MANY // 10}) n;
+INSERT INTO steps (job_id, position, name, effect, certainty, serial, generation, attempt, sends, digest)
+    SELECT id, 1, 's', 'read', 'confirmed', 0, 1, 1, 1, '' FROM jobs LIMIT {MANY // 10};
+ANALYZE;
+"""  # noqa: S608 - constants
+
+
+class Explaining(Database):
+    """Plans every statement and runs none."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.plans: list[dict[str, Any]] = []
+
+    async def run(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        [[plan]] = await super().run(text(f"EXPLAIN (FORMAT JSON) {statement.text}"), parameters)
+        self.plans.append((plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"])
+        return []
+
+
+@pytest.fixture(scope="module")
+def filled_url(template_url: str) -> Iterator[str]:
+    """One database for all: nothing here changes it."""
+    name = f"plans_{uuid4().hex}"
+    url = template_url.replace("/hub?", f"/{name}?")
+
+    async def make() -> None:
+        connection = await asyncpg.connect(template_url)
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template_hub STRATEGY FILE_COPY")
+        await connection.close()
+        connection = await asyncpg.connect(url)
+        await connection.execute(FILL)
+        await connection.close()
+
+    async def drop() -> None:
+        connection = await asyncpg.connect(template_url)
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await connection.close()
+
+    asyncio.run(make())
+    yield url
+    asyncio.run(drop())
+
+
+@pytest.fixture
+async def explaining(filled_url: str) -> AsyncIterator[Explaining]:
+    database = Explaining(filled_url)
+    yield database
+    await database.close()
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
+
+
+Query = Callable[[Explaining], Awaitable[Any]]
+
+
+def listing(**wanted: Any) -> Query:
+    async def ask(explaining: Explaining) -> None:
+        inspect = Inspect(
+            ReadingStore(explaining), Registry.of(), Breakers(), clock=lambda: datetime.now(UTC)
+        )
+        principal = Principal(
+            ApplicationId(APPLICATION), "one", KeyId(uuid4()), frozenset(wanted.pop("scopes", {Scope.ADMIN}))
+        )
+        await inspect.list_jobs(principal, JobFilter(**wanted))
+
+    return ask
+
+
+def executing(do: Callable[[ExecutionStore], Awaitable[Any]]) -> Query:
+    return lambda explaining: do(ExecutionStore(explaining, WORKER))
+
+
+def relaying(do: Callable[[RelayStore], Awaitable[Any]]) -> Query:
+    return lambda explaining: do(RelayStore(explaining))
+
+
+STEP = StepRecord(
+    JOB, 1, Step(1, "s", Effect.WRITE, Certainty.UNKNOWN, 0, 1, None, b""), "p", "k", sending=True
+)
+DONE = Settlement(JOB, 1, Transition(JobState.SUCCEEDED, 0, 0, OutcomeKind.SUCCEEDED), None)
+READY = Ready(JOB, 1, "default", 5, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+async def find_event(explaining: Explaining) -> None:
+    store = IntakeStore(explaining)
+    event = NewEvent(uuid4(), "s", "7", "t", b"", "{}", 0, "c", None, ())
+    with suppress(KeyError):  # nothing was run, so nothing is found
+        await store.store_events([event])
+
+
+async def find_key(explaining: Explaining) -> None:
+    store = IntakeStore(explaining)
+    with suppress(KeyError):
+        await store.store_submissions(
+            [NewSubmission(NewJob(uuid4(), "a.b", "{}", "default", 5, "c"), APPLICATION, "7", b"")]
+        )
+
+
+async def next_due(store: RelayStore) -> None:
+    with suppress(ValueError):
+        await store.until_next_due()
+
+
+async def hold(explaining: Explaining) -> None:
+    class Paused(Explaining):
+        async def run(
+            self, statement: TextClause, parameters: Mapping[str, Any] | None = None
+        ) -> Sequence[Any]:
+            await super().run(statement, parameters)
+            return [("paused",)]
+
+    explaining.__class__ = Paused
+    await RelayStore(explaining).hold_paused(1000)
+    del explaining.plans[0]  # the one that asks what is paused
+
+
+# A worker's running jobs are as few as the batch's own: either way is bounded.
+BY_JOB_OR_WORKER = "jobs_pkey or jobs_relay_rescue"
+
+CASES: dict[str, tuple[Query, str]] = {
+    "promote": (relaying(lambda store: store.promote_due(1000)), "jobs_relay_due"),
+    "next due": (relaying(next_due), "jobs_relay_due"),
+    "backlog": (relaying(lambda store: store.backlog()), "jobs_relay_refill"),
+    "refill": (relaying(lambda store: store.refill("default", 100)), "jobs_relay_refill"),
+    "sweep": (
+        relaying(lambda store: store.handed_long_ago(timedelta(seconds=2), 1000)),
+        "jobs_relay_sweep",
+    ),
+    "take back": (relaying(lambda store: store.take_back([READY])), "jobs_pkey"),
+    "rescue": (relaying(lambda store: store.abandoned(1000)), "jobs_relay_rescue"),
+    "hold": (hold, "jobs_relay_refill"),
+    "release": (relaying(lambda store: store.release_held(["a.b"], 1000)), "jobs_held"),
+    "claim": (executing(lambda store: store.claim([(JOB, 1)] * 10, ["a.b"])), "jobs_pkey"),
+    "running": (executing(lambda store: store.running()), "jobs_relay_rescue"),
+    "settle": (executing(lambda store: store.settle([DONE] * 10)), BY_JOB_OR_WORKER),
+    "record steps": (executing(lambda store: store.record_steps([STEP] * 10)), BY_JOB_OR_WORKER),
+    "load steps": (executing(lambda store: store.load_steps(JOB)), "steps_pkey"),
+    "duplicate events": (find_event, "events_source_external_id_key"),
+    "duplicate keys": (find_key, "idempotency_keys_pkey"),
+    "list an application's": (listing(scopes={Scope.JOBS_READ}), "jobs_list_by_application"),
+    "list by correlation": (listing(correlation_id="77"), "jobs_list_by_correlation"),
+    "list by event": (listing(event_id=EVENT), "jobs_list_by_event"),
+    "list by tag": (listing(tag="rare"), "jobs_list_by_tag"),
+    "list failed": (listing(states=(JobState.FAILED,)), "jobs_failed"),
+    "list all": (listing(), "jobs_pkey"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_query_uses_its_index(explaining: Explaining, name: str) -> None:
+    """And reads no table of size from its beginning to its end."""
+    ask, index = CASES[name]
+    await ask(explaining)
+    seen = [node for plan in explaining.plans for node in nodes(plan)]
+    assert set(index.split(" or ")) & {node.get("Index Name") for node in seen}
+    scanned = {node["Relation Name"] for node in seen if node["Node Type"] == "Seq Scan"}
+    assert not scanned & {"jobs", "events", "steps", "idempotency_keys"}
