@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from hub.domain.effects import Certainty, Effect, Step
 from hub.domain.jobs import Failure, Transition
+from hub.infra.store.arrays import literal
 from hub.infra.store.database import Database
 
 
@@ -101,7 +102,7 @@ _RETIRE = text("UPDATE workers SET stopped_at = now(), lease_until = now() WHERE
 _CLAIM = text("""
 WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true) AS off),
 handed AS (
-    SELECT h.id, h.dispatch FROM unnest(CAST(:id AS uuid[]), CAST(:dispatch AS int[])) AS h(id, dispatch), relaxed
+    SELECT h.id, h.dispatch FROM unnest(CAST(CAST(:id AS text) AS uuid[]), CAST(CAST(:dispatch AS text) AS int[])) AS h(id, dispatch), relaxed
     WHERE relaxed.off = 'off' AND EXISTS (SELECT FROM workers w WHERE w.id = :worker AND w.lease_until > now())
 ), claimed AS (
     UPDATE jobs j SET
@@ -130,10 +131,10 @@ SELECT id, name, attempt, failures, crashes, worker_id FROM jobs WHERE state = '
 
 _SETTLE = text("""
 WITH done AS (
-    SELECT * FROM unnest(CAST(:job AS uuid[]), CAST(:attempt AS int[]), CAST(:state AS text[]),
-        CAST(:reason AS text[]), CAST(:delay AS float8[]), CAST(:failures AS int[]), CAST(:crashes AS int[]),
-        CAST(:outcome AS text[]), CAST(:code AS text[]), CAST(:message AS text[]), CAST(:kind AS text[]),
-        CAST(:signature AS text[]), CAST(:result AS text[]))
+    SELECT * FROM unnest(CAST(CAST(:job AS text) AS uuid[]), CAST(CAST(:attempt AS text) AS int[]), CAST(CAST(:state AS text) AS text[]),
+        CAST(CAST(:reason AS text) AS text[]), CAST(CAST(:delay AS text) AS float8[]), CAST(CAST(:failures AS text) AS int[]), CAST(CAST(:crashes AS text) AS int[]),
+        CAST(CAST(:outcome AS text) AS text[]), CAST(CAST(:code AS text) AS text[]), CAST(CAST(:message AS text) AS text[]), CAST(CAST(:kind AS text) AS text[]),
+        CAST(CAST(:signature AS text) AS text[]), CAST(CAST(:result AS text) AS text[]))
     AS d(job, attempt, state, reason, delay, failures, crashes, outcome, code, message, kind, signature, result)
 ), moved AS (
     UPDATE jobs j SET
@@ -161,10 +162,10 @@ SELECT id FROM moved
 # The row of the job is locked while a step is written, so that a rescue and a step cannot both win.
 _RECORD_STEPS = text("""
 WITH input AS (
-    SELECT * FROM unnest(CAST(:job AS uuid[]), CAST(:attempt AS int[]), CAST(:position AS int[]), CAST(:name AS text[]),
-        CAST(:provider AS text[]), CAST(:effect AS text[]), CAST(:certainty AS text[]), CAST(:serial AS int[]),
-        CAST(:key AS text[]), CAST(:digest AS bytea[]), CAST(:sending AS boolean[]),
-        CAST(:answer AS text[]), CAST(:code AS text[]), CAST(:message AS text[]), CAST(:kind AS text[]))
+    SELECT * FROM unnest(CAST(CAST(:job AS text) AS uuid[]), CAST(CAST(:attempt AS text) AS int[]), CAST(CAST(:position AS text) AS int[]), CAST(CAST(:name AS text) AS text[]),
+        CAST(CAST(:provider AS text) AS text[]), CAST(CAST(:effect AS text) AS text[]), CAST(CAST(:certainty AS text) AS text[]), CAST(CAST(:serial AS text) AS int[]),
+        CAST(CAST(:key AS text) AS text[]), CAST(:digest AS bytea[]), CAST(CAST(:sending AS text) AS boolean[]),
+        CAST(CAST(:answer AS text) AS text[]), CAST(CAST(:code AS text) AS text[]), CAST(CAST(:message AS text) AS text[]), CAST(CAST(:kind AS text) AS text[]))
     AS i(job, attempt, position, name, provider, effect, certainty, serial, key, digest, sending, answer, code,
          message, kind)
 ), held AS (
@@ -240,8 +241,8 @@ class ExecutionStore:
     async def claim(self, handed: Sequence[tuple[UUID, int]], known: Sequence[str]) -> list[Claimed]:
         """Claim what was handed over; gives only the jobs that this worker now holds."""
         parameters = {
-            "id": [job for job, _ in handed],
-            "dispatch": [dispatch for _, dispatch in handed],
+            "id": literal([job for job, _ in handed]),
+            "dispatch": literal([dispatch for _, dispatch in handed]),
             "worker": self.worker,
             "known": list(known),
         }
@@ -288,41 +289,41 @@ def _recorded(row: Any) -> RecordedStep:
     return RecordedStep(step, row.answer, row.error_code, row.error_message, row.error_kind)
 
 
-def _settlement_columns(settlements: Sequence[Settlement]) -> dict[str, list[Any]]:
+def _settlement_columns(settlements: Sequence[Settlement]) -> dict[str, Any]:
     moves = [s.transition for s in settlements]
     failures = [move.failure for move in moves]
     return {
-        "job": [s.job for s in settlements],
-        "attempt": [s.attempt for s in settlements],
-        "state": [move.state.value for move in moves],
-        "reason": [move.reason and move.reason.value for move in moves],
-        "delay": [None if s.delay is None else s.delay.total_seconds() for s in settlements],
-        "failures": [move.failures for move in moves],
-        "crashes": [move.crashes for move in moves],
-        "outcome": [move.outcome.value for move in moves],
-        "code": [failure and failure.code for failure in failures],
-        "message": [failure and failure.message for failure in failures],
-        "kind": [failure and failure.kind for failure in failures],
-        "signature": [failure and failure.signature for failure in failures],
-        "result": [s.result for s in settlements],
+        "job": literal([s.job for s in settlements]),
+        "attempt": literal([s.attempt for s in settlements]),
+        "state": literal([move.state.value for move in moves]),
+        "reason": literal([move.reason.value if move.reason else None for move in moves]),
+        "delay": literal([None if s.delay is None else s.delay.total_seconds() for s in settlements]),
+        "failures": literal([move.failures for move in moves]),
+        "crashes": literal([move.crashes for move in moves]),
+        "outcome": literal([move.outcome.value for move in moves]),
+        "code": literal([failure.code if failure else None for failure in failures]),
+        "message": literal([failure.message if failure else None for failure in failures]),
+        "kind": literal([failure.kind if failure else None for failure in failures]),
+        "signature": literal([failure.signature if failure else None for failure in failures]),
+        "result": literal([s.result for s in settlements]),
     }
 
 
-def _step_columns(records: Sequence[StepRecord]) -> dict[str, list[Any]]:
+def _step_columns(records: Sequence[StepRecord]) -> dict[str, Any]:
     return {
-        "job": [r.job for r in records],
-        "attempt": [r.attempt for r in records],
-        "position": [r.step.position for r in records],
-        "name": [r.step.name for r in records],
-        "provider": [r.provider for r in records],
-        "effect": [r.step.effect.value for r in records],
-        "certainty": [r.step.certainty.value for r in records],
-        "serial": [r.step.serial for r in records],
-        "key": [r.key for r in records],
+        "job": literal([r.job for r in records]),
+        "attempt": literal([r.attempt for r in records]),
+        "position": literal([r.step.position for r in records]),
+        "name": literal([r.step.name for r in records]),
+        "provider": literal([r.provider for r in records]),
+        "effect": literal([r.step.effect.value for r in records]),
+        "certainty": literal([r.step.certainty.value for r in records]),
+        "serial": literal([r.step.serial for r in records]),
+        "key": literal([r.key for r in records]),
         "digest": [r.step.digest for r in records],
-        "sending": [r.sending for r in records],
-        "answer": [r.answer for r in records],
-        "code": [r.failure and r.failure.code for r in records],
-        "message": [r.failure and r.failure.message for r in records],
-        "kind": [r.failure and r.failure.kind for r in records],
+        "sending": literal([r.sending for r in records]),
+        "answer": literal([r.answer for r in records]),
+        "code": literal([r.failure.code if r.failure else None for r in records]),
+        "message": literal([r.failure.message if r.failure else None for r in records]),
+        "kind": literal([r.failure.kind if r.failure else None for r in records]),
     }

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from hub.domain.errors import CredentialRefused
+from hub.infra.store.arrays import literal
 from hub.infra.store.database import Database
 
 
@@ -71,9 +72,9 @@ class Stored:
 
 
 _JOB_INPUT = """
-    unnest(CAST(:job_id AS uuid[]), CAST(:name AS text[]), CAST(:args AS text[]), CAST(:queue AS text[]),
-           CAST(:priority AS smallint[]), CAST(:job_correlation AS text[]), CAST(:tags AS text[]),
-           CAST(:run_at AS timestamptz[]), CAST(:direct AS boolean[]), CAST(:origin AS uuid[]))
+    unnest(CAST(CAST(:job_id AS text) AS uuid[]), CAST(CAST(:name AS text) AS text[]), CAST(CAST(:args AS text) AS text[]), CAST(CAST(:queue AS text) AS text[]),
+           CAST(CAST(:priority AS text) AS smallint[]), CAST(CAST(:job_correlation AS text) AS text[]), CAST(CAST(:tags AS text) AS text[]),
+           CAST(CAST(:run_at AS text) AS timestamptz[]), CAST(CAST(:direct AS text) AS boolean[]), CAST(CAST(:origin AS text) AS uuid[]))
     AS j(id, name, args, queue, priority, correlation_id, tags, run_at, direct, origin)
 """
 
@@ -94,9 +95,9 @@ _STORE_EVENTS = text(f"""
 WITH stored AS (
     INSERT INTO events (id, source, external_id, type, body, headers, secret_index, correlation_id, occurred_at)
     SELECT id, source, external_id, type, body, CAST(headers AS jsonb), secret_index, correlation_id, occurred_at
-    FROM unnest(CAST(:id AS uuid[]), CAST(:source AS text[]), CAST(:external_id AS text[]), CAST(:type AS text[]),
-                CAST(:body AS bytea[]), CAST(:headers AS text[]), CAST(:secret_index AS smallint[]),
-                CAST(:correlation AS text[]), CAST(:occurred_at AS timestamptz[]))
+    FROM unnest(CAST(CAST(:id AS text) AS uuid[]), CAST(CAST(:source AS text) AS text[]), CAST(CAST(:external_id AS text) AS text[]), CAST(CAST(:type AS text) AS text[]),
+                CAST(:body AS bytea[]), CAST(CAST(:headers AS text) AS text[]), CAST(CAST(:secret_index AS text) AS smallint[]),
+                CAST(CAST(:correlation AS text) AS text[]), CAST(CAST(:occurred_at AS text) AS timestamptz[]))
          AS e(id, source, external_id, type, body, headers, secret_index, correlation_id, occurred_at)
     ORDER BY source, external_id
     ON CONFLICT (source, external_id) DO NOTHING
@@ -110,7 +111,7 @@ SELECT id FROM stored
 
 _FIND_EVENTS = text("""
 SELECT e.source, e.external_id, e.id FROM events e
-JOIN unnest(CAST(:source AS text[]), CAST(:external_id AS text[])) AS k(source, external_id)
+JOIN unnest(CAST(CAST(:source AS text) AS text[]), CAST(CAST(:external_id AS text) AS text[])) AS k(source, external_id)
   ON e.source = k.source AND e.external_id = k.external_id
 """)
 
@@ -119,8 +120,8 @@ WITH good AS MATERIALIZED (
     SELECT id FROM api_keys WHERE id = ANY(CAST(:confirmed AS uuid[])) AND revoked_at IS NULL
 ), input AS (
     SELECT j.*, s.application_id, s.key, s.fingerprint, s.parent_id FROM {_JOB_INPUT}
-    JOIN unnest(CAST(:job_id AS uuid[]), CAST(:application AS uuid[]), CAST(:key AS text[]),
-                CAST(:fingerprint AS bytea[]), CAST(:parent AS uuid[]), CAST(:confirm AS uuid[]))
+    JOIN unnest(CAST(CAST(:job_id AS text) AS uuid[]), CAST(CAST(:application AS text) AS uuid[]), CAST(CAST(:key AS text) AS text[]),
+                CAST(:fingerprint AS bytea[]), CAST(CAST(:parent AS text) AS uuid[]), CAST(CAST(:confirm AS text) AS uuid[]))
          AS s(id, application_id, key, fingerprint, parent_id, confirm) ON s.id = j.id
     WHERE s.confirm IS NULL OR s.confirm IN (SELECT id FROM good)
 ), keyed AS (
@@ -140,7 +141,7 @@ SELECT id, created_at FROM made UNION ALL SELECT id, NULL FROM good
 
 _FIND_KEYS = text("""
 SELECT i.application_id, i.key, i.job_id, i.fingerprint FROM idempotency_keys i
-JOIN unnest(CAST(:application AS uuid[]), CAST(:key AS text[])) AS k(application_id, key)
+JOIN unnest(CAST(CAST(:application AS text) AS uuid[]), CAST(CAST(:key AS text) AS text[])) AS k(application_id, key)
   ON i.application_id = k.application_id AND i.key = k.key
 """)
 
@@ -171,11 +172,11 @@ class IntakeStore:
         parameters = _job_columns([(item.job, None) for item in submissions])
         confirmed = {item.confirm for item in submissions if item.confirm}
         parameters |= {
-            "application": [item.application for item in submissions],
-            "key": [item.key for item in submissions],
+            "application": literal([item.application for item in submissions]),
+            "key": literal([item.key for item in submissions]),
             "fingerprint": [item.fingerprint for item in submissions],
-            "parent": [item.job.parent_id for item in submissions],
-            "confirm": [item.confirm for item in submissions],
+            "parent": literal([item.job.parent_id for item in submissions]),
+            "confirm": literal([item.confirm for item in submissions]),
             "confirmed": list(confirmed),
         }
         rows = await self._database.run(_STORE_SUBMISSIONS, parameters)
@@ -190,7 +191,10 @@ class IntakeStore:
         # A statement of its own: the one that met the conflict cannot see what it conflicted with.
         if not events:
             return {}
-        columns = {"source": [e.source for e in events], "external_id": [e.external_id for e in events]}
+        columns = {
+            "source": literal([e.source for e in events]),
+            "external_id": literal([e.external_id for e in events]),
+        }
         rows = await self._database.run(_FIND_EVENTS, columns)
         return {(row[0], row[1]): row[2] for row in rows}
 
@@ -199,7 +203,10 @@ class IntakeStore:
     ) -> dict[tuple[UUID, str | None], tuple[UUID, bytes]]:
         if not items:
             return {}
-        columns = {"application": [i.application for i in items], "key": [i.key for i in items]}
+        columns = {
+            "application": literal([i.application for i in items]),
+            "key": literal([i.key for i in items]),
+        }
         rows = await self._database.run(_FIND_KEYS, columns)
         return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
@@ -218,30 +225,30 @@ def _stored(
     return Stored(job, duplicate=True, fingerprint=fingerprint)
 
 
-def _event_columns(events: Sequence[NewEvent]) -> dict[str, list[Any]]:
+def _event_columns(events: Sequence[NewEvent]) -> dict[str, Any]:
     return {
-        "id": [e.id for e in events],
-        "source": [e.source for e in events],
-        "external_id": [e.external_id for e in events],
-        "type": [e.type for e in events],
+        "id": literal([e.id for e in events]),
+        "source": literal([e.source for e in events]),
+        "external_id": literal([e.external_id for e in events]),
+        "type": literal([e.type for e in events]),
         "body": [e.body for e in events],
-        "headers": [e.headers for e in events],
-        "secret_index": [e.secret_index for e in events],
-        "correlation": [e.correlation_id for e in events],
-        "occurred_at": [e.occurred_at for e in events],
+        "headers": literal([e.headers for e in events]),
+        "secret_index": literal([e.secret_index for e in events]),
+        "correlation": literal([e.correlation_id for e in events]),
+        "occurred_at": literal([e.occurred_at for e in events]),
     }
 
 
-def _job_columns(jobs: Sequence[tuple[NewJob, UUID | None]]) -> dict[str, list[Any]]:
+def _job_columns(jobs: Sequence[tuple[NewJob, UUID | None]]) -> dict[str, Any]:
     return {
-        "job_id": [job.id for job, _ in jobs],
-        "name": [job.name for job, _ in jobs],
-        "args": [job.args for job, _ in jobs],
-        "queue": [job.queue for job, _ in jobs],
-        "priority": [job.priority for job, _ in jobs],
-        "job_correlation": [job.correlation_id for job, _ in jobs],
-        "tags": [job.tags for job, _ in jobs],
-        "run_at": [job.run_at for job, _ in jobs],
-        "direct": [job.direct for job, _ in jobs],
-        "origin": [origin for _, origin in jobs],
+        "job_id": literal([job.id for job, _ in jobs]),
+        "name": literal([job.name for job, _ in jobs]),
+        "args": literal([job.args for job, _ in jobs]),
+        "queue": literal([job.queue for job, _ in jobs]),
+        "priority": literal([job.priority for job, _ in jobs]),
+        "job_correlation": literal([job.correlation_id for job, _ in jobs]),
+        "tags": literal([job.tags for job, _ in jobs]),
+        "run_at": literal([job.run_at for job, _ in jobs]),
+        "direct": literal([job.direct for job, _ in jobs]),
+        "origin": literal([origin for _, origin in jobs]),
     }
