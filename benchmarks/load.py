@@ -154,9 +154,8 @@ def _event(order: Order) -> bytes:
 
 
 def _job(order: Order) -> bytes:
-    body = json.dumps(
-        {"job": "email.send", "args": {"to": "a@example.com", "subject": "Hi", "text": "x" * 200}}
-    ).encode()
+    args = {"amount": 1999, "currency": "eur", "payment_method": "pm_card_visa", "description": "x" * 200}
+    body = json.dumps({"job": "payments.charge", "args": args}).encode()
     return _post(order, body, f"Authorization: Bearer {order.secret}\r\nIdempotency-Key: {uuid7().hex}\r\n")
 
 
