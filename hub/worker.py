@@ -52,6 +52,7 @@ class Pace:
 _PAUSE = 0.5
 # How long to sleep in Redis at a time; a stop is noticed at once all the same.
 _WAIT = 2.0
+_AGAIN = 0.1
 # How long the end of a worker waits for one thing.
 _PATIENCE = 10.0
 # More ends waiting to be written than this means that the database is behind: start nothing new.
@@ -149,8 +150,10 @@ class Worker(ArqWorker):
         room = self._pace.concurrency - len(self._running)
         if room <= 0 or self._execute.unsettled > _MAX_UNSETTLED:
             self._room.clear()
+            # Not wait_for, which on Python 3.11 may lose a cancellation.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._room.wait(), _PAUSE)
+                async with asyncio.timeout(_PAUSE):
+                    await self._room.wait()
             return
         handed = await self._queue.take(self._queues, room)
         if len(handed) < room:
@@ -163,7 +166,7 @@ class Worker(ArqWorker):
             await asyncio.shield(self._starting)
 
     async def _take_forever(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 await self._compare()
                 await self._poll_iteration()
@@ -246,7 +249,7 @@ class Worker(ArqWorker):
 
     async def _finish(self, keepers: list["asyncio.Task[None]"]) -> None:
         lease, *others = keepers
-        await _cancel(others)
+        await _end(others)
         if self._starting:
             await asyncio.wait([self._starting], timeout=_PATIENCE)
         if self._running:
@@ -260,7 +263,7 @@ class Worker(ArqWorker):
                 await self._execute.drain()
                 await self._execute.give_back(self._running, crashed=False)
                 await self._execute.drain()
-        await _cancel([lease])
+        await _end([lease])
         with contextlib.suppress(HubError, TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await self._store.retire()
@@ -271,6 +274,18 @@ async def _cancel(tasks: list["asyncio.Task[None]"]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=_PATIENCE)
+
+
+async def _end(loops: list["asyncio.Task[None]"]) -> None:
+    """Cancel until it is heard: redis-py may lose a cancellation, and then sleeps on (see `hub.infra.queue`)."""
+    left = set(loops)
+    deadline = asyncio.get_running_loop().time() + _PATIENCE
+    while left and asyncio.get_running_loop().time() < deadline:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_AGAIN)
+    for task in left:
+        log.error("does not end", task=task.get_name())
 
 
 async def _never(_ctx: dict[Any, Any]) -> None:

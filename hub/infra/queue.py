@@ -5,6 +5,7 @@ expiry, nothing that could be lost. The score orders by priority, then by due ti
 again by the relay; what is handed over twice is refused by the claim.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -154,10 +155,22 @@ def parse_member(member: bytes | str) -> Handed | None:
 
 async def _guard(command: Any) -> Any:
     try:
-        return await command
+        answer = await command
     except (TimeoutError, RedisError, OSError) as error:
+        _heed_cancellation()
         message = f"Redis is not available ({type(error).__name__})"
         raise Unavailable(message) from error
+    _heed_cancellation()
+    return answer
+
+
+def _heed_cancellation() -> None:
+    """Cancelled at the wrong moment, redis-py answers or fails as if nothing had happened (seen with 5.3.1): a loop
+    that is told to stop would go on.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 Depths = Mapping[str, int]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
+import structlog
+
 from hub.domain.errors import Unavailable
 from hub.domain.jobs import Standing, decide
 from hub.domain.retry import Backoff
@@ -19,6 +21,9 @@ from hub.infra.store.execution import Abandoned, ExecutionStore, Settlement
 from hub.infra.store.relay import RelayStore
 from hub.registry import Registry
 from hub.services.execute import lost_worker
+from hub.services.telemetry import Telemetry
+
+log = structlog.get_logger("hub.relay")
 
 _BATCH = 1000
 
@@ -53,7 +58,7 @@ class Relay:
         *,
         clock: Callable[[], datetime],
         rng: Random,
-        trouble: Callable[[Exception], None],
+        telemetry: Telemetry,
     ) -> None:
         self._store = store
         self._execution = execution
@@ -62,7 +67,8 @@ class Relay:
         self._pace = pace
         self._clock = clock
         self._rng = rng
-        self._trouble = trouble
+        self._telemetry = telemetry
+        self._moved = telemetry.metrics.relayed
         self._wanted = asyncio.Event()
 
     def nudge(self) -> None:
@@ -75,7 +81,7 @@ class Relay:
 
     async def refill(self) -> int:
         """Queue what is due and fill the buffers; gives how many jobs were handed over."""
-        await self._store.promote_due(_BATCH)
+        self._moved("promoted", await self._store.promote_due(_BATCH))
         backlog = await self._store.backlog()
         if not backlog:
             return 0
@@ -86,6 +92,7 @@ class Relay:
             if room > 0:
                 ready = await self._store.refill(queue, room)
                 handed += len(ready)
+                self._moved("handed_over", len(ready))
                 # Should this fail, the sweep takes them back.
                 await self._queue.hand_over(ready)
         return handed
@@ -93,17 +100,19 @@ class Relay:
     async def sweep(self) -> None:
         """Find what was lost: hand-overs, workers; and what was held for a reason that has gone."""
         await self.rescue()
-        await self._store.hold_paused(_BATCH)
+        self._moved("held", await self._store.hold_paused(_BATCH))
         await self._release()
         for page in await self._store.handed_long_ago(self._pace.rehand_after, _BATCH):
             lost = await self._queue.missing(page)
-            if lost and await self._store.take_back(lost):
+            if lost and (taken_back := await self._store.take_back(lost)):
+                self._moved("rehanded", taken_back)
                 self.nudge()
 
     async def _release(self) -> None:
         """All of it, batch by batch: a queue that is resumed goes on at full speed."""
         known = sorted(self._registry.jobs)
         while released := await self._store.release_held(known, _BATCH):
+            self._moved("released", released)
             self.nudge()
             if released < _BATCH:
                 break
@@ -114,12 +123,17 @@ class Relay:
         while abandoned := await self._store.abandoned(_BATCH):
             moved = 0
             for worker in {job.worker for job in abandoned}:
-                ends = [self._end(job) for job in abandoned if job.worker == worker]
-                moved += len(await self._execution.settle(ends, holder=worker))
+                ends = {job: self._end(job) for job in abandoned if job.worker == worker}
+                settled = await self._execution.settle([*ends.values()], holder=worker)
+                for job, end in ends.items():
+                    if job.id in settled:
+                        self._telemetry.lost(job, end.transition)
+                moved += len(settled)
             rescued += moved
             if not moved:
                 break
         if rescued:
+            self._moved("rescued", rescued)
             self.nudge()
         return rescued
 
@@ -136,10 +150,10 @@ class Relay:
             if await self.refill() == 0:
                 due = await self._store.until_next_due()
                 tick = self._pace.tick.total_seconds()
+                # Not wait_for, which on Python 3.11 may lose a cancellation.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(
-                        self._wanted.wait(), tick if due is None else max(0.01, min(due, tick))
-                    )
+                    async with asyncio.timeout(tick if due is None else max(0.01, min(due, tick))):
+                        await self._wanted.wait()
             else:
                 await asyncio.sleep(0)
 
@@ -153,7 +167,8 @@ class Relay:
             try:
                 await loop()
             except Unavailable as error:
-                self._trouble(error)
-            except Exception as error:  # noqa: BLE001 - the relay outlives its own mistakes
-                self._trouble(error)
+                log.warning("store away", error=str(error))
+            except Exception:
+                # The relay outlives its own mistakes.
+                log.exception("the relay failed")
             await asyncio.sleep(self._pace.tick.total_seconds())
