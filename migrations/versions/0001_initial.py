@@ -221,6 +221,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_id", "number", name=op.f("attempts_pkey")),
     )
+    op.create_index("attempts_throughput", "attempts", ["finished_at"], unique=False, postgresql_using="brin")
     op.create_table(
         "steps",
         sa.Column("job_id", sa.Uuid(), nullable=False),
@@ -256,6 +257,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("steps")
+    op.drop_index("attempts_throughput", table_name="attempts", postgresql_using="brin")
     op.drop_table("attempts")
     op.drop_index(
         "jobs_relay_sweep", table_name="jobs", postgresql_where=sa.text("dispatched_at IS NOT NULL")
