@@ -29,7 +29,11 @@ def jobs() -> None:
 
 @jobs.command("list")
 @click.option(
-    "--state", "states", type=click.Choice([*JobState]), multiple=True, help="May be given several times."
+    "--state",
+    "states",
+    type=click.Choice([state.value for state in JobState]),
+    multiple=True,
+    help="May be given several times.",
 )
 @click.option("--job", metavar="NAME", help="Of this name, as payments.charge.")
 @click.option("--queue", metavar="NAME", help="Of this queue.")

@@ -130,8 +130,14 @@ def duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read has left: `main` knows how to end."""
+        raise BrokenPipeError
+
+
 def _console() -> Console:
-    console = Console(highlight=False)
+    console = _Console(highlight=False)
     if not console.is_terminal:
         console.width = _ENDLESS
     return console

@@ -1,0 +1,127 @@
+"""`hub jobs`."""
+
+from uuid import uuid4
+
+import pytest
+
+from hub.cli.errors import Exit
+from tests.cli.conftest import Cli
+from tests.cli.content import CHARGE, failed, received, sql, submitted
+
+
+def ids(cli: Cli, *filters: str) -> list[str]:
+    """Which jobs a list has."""
+    return [job["id"] for job in cli("jobs", "list", "--json", *filters).json["items"]]
+
+
+def test_an_empty_list_says_so(cli: Cli) -> None:
+    """To people; machines get an empty list."""
+    assert cli("jobs", "list").out == "No such jobs.\n"
+    assert cli("jobs", "list", "--json").json == {"items": [], "next_cursor": None}
+
+
+def test_jobs_are_found_by_what_is_known_of_them(cli: Cli, environ: dict[str, str]) -> None:
+    """Each filter alone, and the newest first."""
+    waiting, bad = str(submitted(environ, tags=("vip",))), str(failed(environ))
+    event = received(environ)
+    (receipt,) = ids(cli, "--event", str(event))
+    assert ids(cli) == [receipt, bad, waiting]
+    assert ids(cli, "--state", "failed") == [bad]
+    assert ids(cli, "--state", "failed", "--state", "queued") == [receipt, bad, waiting]
+    assert ids(cli, "--job", "payments.send_receipt") == ids(cli, "--queue", "email") == [receipt]
+    assert ids(cli, "--application", "shop") == [bad, waiting]
+    assert ids(cli, "--tag", "vip") == [waiting]
+    assert ids(cli, "--signature", "abc") == ids(cli, "--text", "CARD was") == [bad]
+    assert ids(cli, "--since", "1h") == ids(cli, "--until", "2999-01-01") == [receipt, bad, waiting]
+    assert ids(cli, "--until", "1h") == ids(cli, "--since", "2999-01-01T00:00:00Z") == []
+
+
+def test_a_long_list_goes_on_where_it_ended(cli: Cli, environ: dict[str, str]) -> None:
+    """The cursor is told to people on standard error, to machines in the document."""
+    first, second = str(submitted(environ)), str(submitted(environ))
+    page = cli("jobs", "list", "--limit", "1", "--json").json
+    assert [job["id"] for job in page["items"]] == [second]
+    assert page["next_cursor"] in cli("jobs", "list", "--limit", "1").err
+    assert ids(cli, "--cursor", page["next_cursor"]) == [first]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (["--since", "yesterday"], Exit.USAGE),
+        (["--state", "broken"], Exit.USAGE),
+        (["--limit", "0"], Exit.USAGE),
+        (["--cursor", "x"], Exit.REFUSED),
+    ],
+)
+def test_a_filter_that_cannot_be_meant_is_refused(cli: Cli, line: list[str], code: Exit) -> None:
+    """With what may stand there."""
+    assert cli("jobs", "list", *line).code == code
+
+
+def test_what_strangers_wrote_cannot_move_the_cursor(cli: Cli, environ: dict[str, str]) -> None:
+    """The error holds an escape sequence; it is shown as what it is not."""
+    job = failed(environ)
+    for line in (["jobs", "list"], ["jobs", "show", str(job)]):
+        out = cli(*line).out
+        assert "card_declined: stripe: Your card was declined" in out
+        assert "\x1b" not in out
+
+
+def test_a_job_is_shown_with_all_that_is_known_of_it(cli: Cli, environ: dict[str, str]) -> None:
+    """What was asked, what went wrong, what comes next, and whether a retry is safe."""
+    job = failed(environ)
+    shown = cli("jobs", "show", str(job)).out
+    for part in (
+        "payments.charge",
+        str(job),
+        "failed (declined)",
+        "a person decides",
+        "nothing was done yet",
+        "1999",
+    ):
+        assert part in shown
+    assert cli("jobs", "show", str(job), "--json").json["args"] == CHARGE
+
+
+def test_a_failed_job_is_retried_and_a_waiting_one_cancelled(cli: Cli, environ: dict[str, str]) -> None:
+    """Both are audited with who did it, and why."""
+    job = str(failed(environ))
+    assert "is queued" in cli("jobs", "retry", job, "--reason", "card mended").out
+    assert cli("jobs", "cancel", job, "--json").json["state"] == "cancelled"
+    told = sql(
+        environ["HUB_DATABASE_URL"],
+        "SELECT string_agg(action || ' ' || split_part(actor, ':', 1) || ' ' || detail, '; ' ORDER BY id) FROM audit_log"
+        " WHERE action LIKE 'job.%'",
+    )
+    assert told == 'job.retry cli {"reason": "card mended"}; job.cancel cli {}'
+
+
+@pytest.mark.parametrize("verb", ["retry", "cancel"])
+def test_what_a_job_s_state_forbids_is_refused_with_the_reason(
+    cli: Cli, environ: dict[str, str], verb: str
+) -> None:
+    """1, and nothing is changed."""
+    job = failed(environ)
+    sql(environ["HUB_DATABASE_URL"], "UPDATE jobs SET state = 'succeeded', reason = NULL WHERE id = $1", job)
+    ended = cli("jobs", verb, str(job))
+    assert ended.code == Exit.REFUSED
+    assert "a job that is succeeded cannot be" in ended.err
+
+
+def test_an_uncertain_effect_takes_a_reason(cli: Cli, environ: dict[str, str]) -> None:
+    """The refusal says how to give one; with it the job runs again."""
+    job = str(failed(environ, reason="uncertain"))
+    refused = cli("jobs", "retry", job)
+    assert refused.code == Exit.REFUSED
+    assert f'hub jobs retry {job} --reason "what you found"' in refused.err
+    assert cli("jobs", "retry", job, "--reason", "no charge at Stripe").code == Exit.OK
+
+
+@pytest.mark.parametrize("verb", ["show", "retry", "cancel"])
+def test_a_job_that_is_not_there_is_1(cli: Cli, verb: str) -> None:
+    """The message names it."""
+    unknown = str(uuid4())
+    ended = cli("jobs", verb, unknown)
+    assert (ended.code, ended.out) == (Exit.REFUSED, "")
+    assert f"there is no job {unknown}" in ended.err
