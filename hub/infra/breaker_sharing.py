@@ -46,7 +46,9 @@ class BreakerSharing:
 
     async def run(self) -> None:
         """Exchange until cancelled; at once when a breaker of this process changes."""
-        while True:
+        task = asyncio.current_task()
+        # redis-py, while it connects, may swallow a cancellation: it is counted all the same.
+        while task is None or not task.cancelling():
             # Fails open: a Redis that is away must not stop calls to providers that are well.
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 async with asyncio.timeout(PATIENCE):
