@@ -2,9 +2,9 @@
 
 import asyncio
 
-from hub.domain.errors import Unavailable
+from hub.domain.errors import Invalid, Unavailable
 from hub.infra.batch import Batcher
-from hub.infra.store.database import is_data_error
+from hub.infra.store.database import is_data_error, is_unstorable
 from hub.infra.store.execution import Claimed, ExecutionStore, RecordedStep, StepRecord
 
 
@@ -32,6 +32,7 @@ class Ledger:
         Raises:
             Superseded: the job belongs to somebody else by now.
             Unavailable: it cannot be written now, and nothing was sent yet.
+            Invalid: it cannot be written at all (a NUL in a step's name).
         """
         while True:
             try:
@@ -52,6 +53,10 @@ class Ledger:
             # The end of an attempt closes its ledger, so it must not overtake a line that is being written.
             await asyncio.wait([future])
             _ = future.cancelled() or future.exception()
+            raise
+        except Exception as error:
+            if is_unstorable(error):
+                raise Invalid("the step cannot be recorded as it stands", code="unstorable") from error
             raise
 
     async def load(self, claimed: Claimed) -> dict[int, RecordedStep]:

@@ -404,7 +404,7 @@ async def test_a_line_that_cannot_be_written_spoils_no_other(start: Start) -> No
             one.args["item"] = "b\0d"
     await asyncio.gather(*[engine.execute.run(one) for one in claimed])
     await engine.execute.drain()
-    assert (await engine.job(bad)).state == "retrying"
+    assert ((await engine.job(bad)).state, (await engine.job(bad)).error_code) == ("failed", "unstorable")
     assert {(await engine.job(one)).state for one in good} == {"succeeded"}
 
 

@@ -240,6 +240,8 @@ class ExecutionStore:
 
     async def claim(self, handed: Sequence[tuple[UUID, int]], known: Sequence[str]) -> list[Claimed]:
         """Claim what was handed over; gives only the jobs that this worker now holds."""
+        # Whoever moves many jobs at once locks them in this order, so that nobody is in deadlock.
+        handed = sorted(handed)
         parameters = {
             "id": literal([job for job, _ in handed]),
             "dispatch": literal([dispatch for _, dispatch in handed]),
@@ -259,8 +261,9 @@ class ExecutionStore:
             settlements: the ends.
             holder: whose they are, by default this worker's; a rescue names the worker that was lost.
         """
+        ordered = sorted(settlements, key=lambda settlement: settlement.job)
         rows = await self._database.run(
-            _SETTLE, {"worker": holder or self.worker, **_settlement_columns(settlements)}
+            _SETTLE, {"worker": holder or self.worker, **_settlement_columns(ordered)}
         )
         return {row[0] for row in rows}
 

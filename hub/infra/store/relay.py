@@ -131,6 +131,7 @@ class RelayStore:
 
     async def take_back(self, lost: Sequence[Ready]) -> int:
         """Make lost hand-overs eligible again; a claim that is under way makes this a no-op for its job."""
+        lost = sorted(lost, key=lambda entry: entry.job)
         parameters = {"id": [entry.job for entry in lost], "dispatch": [entry.dispatch for entry in lost]}
         return len(await self._database.run(_TAKE_BACK, parameters))
 
