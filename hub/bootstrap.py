@@ -27,6 +27,7 @@ from hub.infra.queue import ReadyQueue
 from hub.infra.sender import Sender
 from hub.infra.sentry import reporter
 from hub.infra.store.database import Database
+from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import Claimed, ExecutionStore
 from hub.infra.store.intake import IntakeStore
 from hub.infra.store.keys import KeyStore
@@ -35,6 +36,7 @@ from hub.infra.store.reading import ReadingStore
 from hub.infra.store.relay import RelayStore
 from hub.registry import Registry
 from hub.services.execute import Execute
+from hub.services.gauges import Gauges
 from hub.services.handover import Handover
 from hub.services.hub import Hub
 from hub.services.inspect import Inspect
@@ -46,6 +48,7 @@ from hub.services.relay import Pace as RelayPace
 from hub.services.relay import Relay
 from hub.services.steps import Tools
 from hub.services.submit import Submit
+from hub.services.telemetry import Telemetry, counted, tell_changes
 
 
 def _utc_now() -> datetime:
@@ -79,6 +82,7 @@ async def build(
     database_url: str,
     redis_url: str,
     surroundings: Surroundings | None = None,
+    redactor: Redactor | None = None,
 ) -> AsyncIterator[Hub]:
     """Put a hub together, and take it apart again in reverse order.
 
@@ -88,8 +92,10 @@ async def build(
         database_url: PostgreSQL, as configured or embedded.
         redis_url: Redis, likewise.
         surroundings: clock, ids, randomness, transport.
+        redactor: the rules of the process's logs, to be those of everything else too.
     """
     around = surroundings or Surroundings()
+    redactor = redactor or Redactor.knowing(config.secrets())
     async with AsyncExitStack() as stack:
         database = Database(database_url)
         stack.push_async_callback(database.close)
@@ -97,6 +103,7 @@ async def build(
         stack.push_async_callback(queue.close)
         metrics = Metrics.make(version=config.release)
         breakers = Breakers()
+        tell_changes(breakers, metrics)
         sender = await stack.enter_async_context(
             Sender(breakers, transport=around.transport, resolver=around.resolver)
         )
@@ -104,7 +111,7 @@ async def build(
             config.sentry_dsn.reveal() if config.sentry_dsn else None,
             environment=config.environment,
             release=config.release,
-            redactor=Redactor.knowing(config.secrets()),
+            redactor=redactor,
         )
         stack.callback(reports.close)
         handover = Handover(
@@ -127,8 +134,16 @@ async def build(
                 handover,
                 clock=around.clock,
                 new_id=around.new_id,
+                observe=lambda size: metrics.batch("intake", size),
             ),
-            submit=Submit(intake_store, registry, handover, clock=around.clock, new_id=around.new_id),
+            submit=Submit(
+                intake_store,
+                registry,
+                handover,
+                clock=around.clock,
+                new_id=around.new_id,
+                observe=lambda size: metrics.batch("submit", size),
+            ),
             inspect=inspect,
             operate=Operate(OperationsStore(database), inspect, registry, new_id=around.new_id),
             keys=Keys(KeyStore(database), new_id=around.new_id, new_secret=lambda: token_urlsafe(32)),
@@ -136,6 +151,10 @@ async def build(
             breakers=breakers,
             sharing=BreakerSharing(breakers, queue.redis),
             metrics=metrics,
+            gauges=Gauges(
+                metrics, DepthStore(database), queue, queues_of(registry), breakers, registry.providers
+            ),
+            redactor=redactor,
             reporter=reports,
             clock=around.clock,
             new_id=around.new_id,
@@ -145,20 +164,20 @@ async def build(
 
 def make_execute(hub: Hub, store: ExecutionStore) -> Execute:
     """What one worker does with the jobs it claims."""
+    telemetry = _telemetry(hub)
+    hub.gauges.look(telemetry.show_running)
     return Execute(
         store,
         hub.registry,
         _tools(hub, store),
-        metrics=hub.metrics,
+        telemetry=telemetry,
         clock=hub.clock,
         rng=hub.rng,
-        report=partial(_report, hub),
     )
 
 
 def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
     """A relay over a built hub."""
-    log = structlog.get_logger("hub.relay")
     pace = RelayPace(
         bound=hub.config.relay.buffer_limit,
         tick=hub.config.relay.tick,
@@ -172,7 +191,7 @@ def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
         pace,
         clock=hub.clock,
         rng=hub.rng,
-        trouble=lambda error: log.warning("store away", error=str(error)),
+        telemetry=_telemetry(hub),
     )
 
 
@@ -187,7 +206,6 @@ def queues_of(registry: Registry) -> tuple[str, ...]:
 
 
 def _tools(hub: Hub, store: ExecutionStore) -> Tools:
-    redactor = Redactor.knowing(hub.config.secrets())
     log = structlog.get_logger("hub.job")
 
     def call_of(provider: Provider, key: str, correlation_id: str) -> Call:
@@ -206,11 +224,15 @@ def _tools(hub: Hub, store: ExecutionStore) -> Tools:
 
     return Tools(
         ledger=Ledger(store),
-        send=hub.sender.send,
+        send=counted(hub.sender.send, hub.metrics),
         call_of=call_of,
-        failure_of=lambda error, job, step: failure_of(error, job, step, redactor.text),
+        failure_of=lambda error, job, step: failure_of(error, job, step, hub.redactor.text),
         log_of=log_of,
     )
+
+
+def _telemetry(hub: Hub) -> Telemetry:
+    return Telemetry(hub.metrics, partial(_report, hub), verbose=hub.config.log.level == "debug")
 
 
 def _count_lost(metrics: Metrics, lost: Counter[str]) -> None:

@@ -41,13 +41,14 @@ class WebConfig:
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """The worker process; no `queues` means all of them."""
+    """The worker process; no `queues` means all of them, no `metrics_port` that it serves nothing."""
 
     concurrency: int
     queues: tuple[str, ...]
     lease: timedelta
     heartbeat: timedelta
     shutdown_grace: timedelta
+    metrics_port: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,13 @@ def _worker(env: Environment) -> WorkerConfig:
         shutdown_grace=env.seconds(
             "HUB_WORKER_SHUTDOWN_GRACE", 20, "how long running jobs may take to end", low=0, high=3_600
         ),
+        metrics_port=env.parsed(
+            "HUB_WORKER_METRICS_PORT",
+            None,
+            "where a worker serves /metrics, /livez and /readyz, 0 for any free port",
+            _port,
+            shown="none",
+        ),
     )
     if worker.heartbeat * 2 > worker.lease:
         env.problems.append(
@@ -245,6 +253,12 @@ def _relay(env: Environment) -> RelayConfig:
             "HUB_RELAY_REHAND_AFTER", 2, "when a job that was handed over and not started is again", low=0.05, high=3_600
         ),
     )  # fmt: skip
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65_535):
+        raise ValueError("must be a whole number from 0 to 65,535")
+    return int(text)
 
 
 def _queues(text: str) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """`hub web` and `hub worker`: the processes that do the work."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import click
 import uvloop
@@ -13,6 +14,7 @@ from hub.domain.errors import ConfigurationError
 from hub.domain.redaction import Redactor
 from hub.infra import logs
 from hub.services.hub import Hub
+from hub.web import worker_health
 from hub.web.server import serve
 
 from .commands import Command
@@ -34,23 +36,26 @@ def worker() -> None:
     """Run jobs until SIGTERM or Ctrl-C; those under way are finished first."""
     settings = read_settings()
     _require_queues(settings)
-    _run(workers.run, settings)
+    _run(_worker, settings)
 
 
 def _run(work: Callable[[Hub], Awaitable[None]], settings: Settings) -> None:
     config = settings.config
-    logs.configure(
-        level=config.log.level, style=config.log.format, redactor=Redactor.knowing(config.secrets())
-    )
+    redactor = Redactor.knowing(config.secrets())
+    logs.configure(level=config.log.level, style=config.log.format, redactor=redactor)
     for warning in config.warnings:
         logs.logger("hub").warning(warning)
     with session(settings, patience=_PATIENCE) as opened:
-        uvloop.run(_built(opened, work))
+        uvloop.run(_built(opened, work, redactor))
 
 
-async def _built(opened: Session, work: Callable[[Hub], Awaitable[None]]) -> None:
+async def _built(opened: Session, work: Callable[[Hub], Awaitable[None]], redactor: Redactor) -> None:
     async with build(
-        opened.config, opened.registry, database_url=opened.database_url, redis_url=opened.redis_url
+        opened.config,
+        opened.registry,
+        database_url=opened.database_url,
+        redis_url=opened.redis_url,
+        redactor=redactor,
     ) as hub:
         await work(hub)
 
@@ -61,17 +66,31 @@ async def _web(hub: Hub) -> None:
     try:
         await serve(hub, hub.config.web.host, hub.config.web.port)
     except OSError as error:
-        raise _not_bound(hub, error) from error
+        raise _not_bound(hub.config.web.host, hub.config.web.port, "HUB_PORT", error) from error
     finally:
         sharing.cancel()
         with suppress(asyncio.CancelledError):
             await sharing
 
 
-def _not_bound(hub: Hub, error: OSError) -> Failure:
-    place = f"{hub.config.web.host}:{hub.config.web.port}"
-    hint = "Is another hub running? Set HUB_HOST and HUB_PORT to an address that is free."
-    return Failure(f"cannot listen on {place}: {error.strerror or error}", hint, code=Exit.UNAVAILABLE)
+async def _worker(hub: Hub) -> None:
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(worker_health.serving(hub))
+        except OSError as error:
+            port = hub.config.worker.metrics_port or 0
+            raise _not_bound(hub.config.web.host, port, "HUB_WORKER_METRICS_PORT", error) from error
+        await workers.run(hub)
+
+
+def _not_bound(host: str, port: int, variable: str, error: OSError) -> Failure:
+    hint = f"Is another hub running? Set HUB_HOST and {variable} to an address that is free."
+    return Failure(f"cannot listen on {host}:{port}: {_why(error)}", hint, code=Exit.UNAVAILABLE)
+
+
+def _why(error: OSError) -> str:
+    # asyncio writes a text of its own where the system's would do, and names the address again.
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _require_queues(settings: Settings) -> None:

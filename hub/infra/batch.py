@@ -27,6 +27,7 @@ class Batcher(Generic[T, R]):
         pending: the most items that may wait; beyond it callers get Unavailable at once, instead of piling up.
         lanes: how many batches may be under way at the same time.
         apart: whether an error may be one item's fault; then each item of the batch is tried by itself.
+        observe: told the size of every batch that is begun.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Batcher(Generic[T, R]):
         pending: int = 10_000,
         lanes: int = 1,
         apart: Callable[[Exception], bool] = lambda _error: False,
+        observe: Callable[[int], None] = lambda _size: None,
     ) -> None:
         self._flush = flush
         self._limit = limit
         self._pending = pending
         self._lanes = lanes
         self._apart = apart
+        self._observe = observe
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._flushers: set[asyncio.Task[None]] = set()
 
@@ -75,6 +78,7 @@ class Batcher(Generic[T, R]):
         try:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+                self._observe(len(batch))
                 await self._write(batch)
         finally:
             # Here, not in the task's callback: whoever was just answered may submit again before that is called.

@@ -65,6 +65,12 @@ class Metrics:
     running: Family[Gauge]
     batch_size: Family[Histogram]
     handover_failures: Family[Counter]
+    failed_jobs: Family[Counter]
+    breaker_changes: Family[Counter]
+    relayed_jobs: Family[Counter]
+    fenced_writes: Family[Counter]
+    ready: Family[Gauge]
+    stores: Family[Gauge]
 
     @classmethod
     def make(cls, *, version: str, process: bool = True) -> "Metrics":
@@ -113,6 +119,20 @@ class Metrics:
             handover_failures=_counter(
                 registry, "handover_failures", "Jobs that Redis did not take at once; the relay does.", "queue"
             ),
+            failed_jobs=_counter(
+                registry, "jobs_failed", "Jobs that failed for good: a person decides.", "job", "reason"
+            ),
+            breaker_changes=_counter(
+                registry, "breaker_changes", "Times a call made here opened or closed a breaker.", "provider", "state"
+            ),
+            relayed_jobs=_counter(
+                registry, "relay_jobs", "Jobs the relay moved: promoted, handed_over, rehanded, rescued, released, held.", "move"
+            ),
+            fenced_writes=_counter(
+                registry, "fenced_writes", "Ends of attempts refused, as the job was no longer this worker's.", "write"
+            ),
+            ready=_gauge(registry, "queue_ready", "Jobs that stand ready in Redis.", "queue"),
+            stores=_gauge(registry, "store_up", "Whether a store answered when last asked.", "store"),
         )  # fmt: skip
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -129,10 +149,11 @@ class Metrics:
         """Jobs were committed."""
         self.submitted.of(job).inc(count)
 
-    def attempt(self, job: str, outcome: str, seconds: float) -> None:
-        """An attempt ended."""
+    def attempt(self, job: str, outcome: str, seconds: float | None) -> None:
+        """An attempt ended; None where nobody knows how long it took."""
         self.attempts.of(job, outcome).inc()
-        self.attempt_seconds.of(job).observe(seconds)
+        if seconds is not None:
+            self.attempt_seconds.of(job).observe(seconds)
 
     def call(self, provider: str, operation: str, outcome: str, seconds: float) -> None:
         """A call to a provider ended, `confirmed` or with the code of its error."""
@@ -159,6 +180,32 @@ class Metrics:
     def handover_failed(self, queue: str, count: int = 1) -> None:
         """Jobs are committed, and Redis did not take them."""
         self.handover_failures.of(queue).inc(count)
+
+    def failed(self, job: str, reason: str) -> None:
+        """A job failed for good."""
+        self.failed_jobs.of(job, reason).inc()
+
+    def breaker_changed(self, provider: str, state: BreakerState) -> None:
+        """A call made by this process opened or closed a breaker."""
+        self.breaker_changes.of(provider, state).inc()
+
+    def relayed(self, move: str, count: int) -> None:
+        """The relay `promoted`, `handed_over`, `rehanded`, `rescued`, `released` or `held` jobs."""
+        if count:
+            self.relayed_jobs.of(move).inc(count)
+
+    def fenced(self, write: str, count: int) -> None:
+        """Writes came too late: somebody else holds the job by now."""
+        if count:
+            self.fenced_writes.of(write).inc(count)
+
+    def ready_is(self, queue: str, count: int) -> None:
+        """So many jobs stand in a ready buffer."""
+        self.ready.of(queue).set(count)
+
+    def store_is(self, store: str, *, up: bool) -> None:
+        """A store, `postgresql` or `redis`, was asked."""
+        self.stores.of(store).set(up)
 
     def render(self) -> bytes:
         """The text that Prometheus reads, to be answered with CONTENT_TYPE."""

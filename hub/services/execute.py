@@ -14,7 +14,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from hub.domain.encoding import without_nul
-from hub.domain.errors import HubError, Invalid, Unavailable
+from hub.domain.errors import Invalid, Unavailable
 from hub.domain.jobs import (
     Failed,
     Failure,
@@ -30,12 +30,12 @@ from hub.domain.judgement import foremost, judge
 from hub.domain.retry import Backoff
 from hub.domain.specs import JobSpec
 from hub.infra.batch import Batcher
-from hub.infra.metrics import Metrics
 from hub.infra.store.database import is_data_error
 from hub.infra.store.execution import Claimed, ExecutionStore, Settlement
 from hub.registry import Registry
 from hub.services.ledger import Superseded
 from hub.services.steps import Context, Tools
+from hub.services.telemetry import Telemetry
 
 log = structlog.get_logger("hub.execute")
 
@@ -67,10 +67,9 @@ class Execute:
         store: the worker's statements.
         registry: the jobs this release knows.
         tools: what jobs work with.
-        metrics: counted per attempt.
+        telemetry: told of every attempt.
         clock: the time that delays are measured from (only differences reach the database).
         rng: jitter.
-        report: told about errors that nobody foresaw.
     """
 
     def __init__(
@@ -79,21 +78,24 @@ class Execute:
         registry: Registry,
         tools: Tools,
         *,
-        metrics: Metrics,
+        telemetry: Telemetry,
         clock: Callable[[], datetime],
         rng: Random,
-        report: Callable[[BaseException, Claimed], None],
     ) -> None:
         self._store = store
         self._registry = registry
         self._tools = tools
-        self._metrics = metrics
+        self._telemetry = telemetry
         self._clock = clock
         self._rng = rng
-        self._report = report
         self._known = sorted(registry.jobs)
         self._settlements: Batcher[Settlement, bool] = Batcher(
-            self._flush, limit=500, pending=100_000, lanes=2, apart=is_data_error
+            self._flush,
+            limit=500,
+            pending=100_000,
+            lanes=2,
+            apart=is_data_error,
+            observe=lambda size: telemetry.metrics.batch("settle", size),
         )
         self._ending: set[Held] = set()
 
@@ -104,23 +106,17 @@ class Execute:
 
     async def claim(self, handed: Sequence[tuple[Any, int]]) -> list[Claimed]:
         """Claim what was taken from the ready buffer."""
+        self._telemetry.metrics.batch("claim", len(handed))
         return await self._store.claim(handed, self._known)
 
     async def run(self, claimed: Claimed) -> None:
         """Run one attempt to its end and hand the end over to be written. Never raises for what a job does."""
-        spec = self._registry.jobs[claimed.name]
-        began = asyncio.get_running_loop().time()
+        running = self._telemetry.running
+        running[claimed.queue] += 1
         try:
-            finished = await self._attempt(spec, claimed)
-        except Superseded:
-            return
-        now = self._clock()
-        standing = Standing(claimed.failures, claimed.crashes, spec.retry)
-        move = decide(standing, finished.outcome, now, self._rng)
-        self._settle(claimed.id, claimed.attempt, move, now, finished.result)
-        self._metrics.attempt(claimed.name, move.outcome.value, asyncio.get_running_loop().time() - began)
-        if finished.error is not None and not isinstance(finished.error, HubError):
-            self._report(finished.error, claimed)
+            await self._run(claimed)
+        finally:
+            running[claimed.queue] -= 1
 
     async def give_back(self, held: Collection[Held], *, crashed: bool) -> int:
         """Give back what the database says this worker runs, and it does not; gives how many jobs.
@@ -141,12 +137,27 @@ class Execute:
             spec = self._registry.jobs.get(job.name)
             now = self._clock()
             standing = Standing(job.failures, job.crashes, spec.retry if spec else Backoff())
-            self._settle(job.id, job.attempt, decide(standing, lost_claim(crashed), now, self._rng), now)
+            move = decide(standing, lost_claim(crashed), now, self._rng)
+            self._settle(job.id, job.attempt, move, now)
+            self._telemetry.lost(job, move)
         return len(lost)
 
     async def drain(self) -> None:
         """Wait until every end is written."""
         await self._settlements.drain()
+
+    async def _run(self, claimed: Claimed) -> None:
+        spec = self._registry.jobs[claimed.name]
+        began = asyncio.get_running_loop().time()
+        try:
+            finished = await self._attempt(spec, claimed)
+        except Superseded:
+            return
+        now = self._clock()
+        standing = Standing(claimed.failures, claimed.crashes, spec.retry)
+        move = decide(standing, finished.outcome, now, self._rng)
+        self._settle(claimed.id, claimed.attempt, move, now, finished.result)
+        self._telemetry.ended(claimed, move, finished.error, asyncio.get_running_loop().time() - began)
 
     async def _attempt(self, spec: JobSpec, claimed: Claimed) -> Finished:
         context = Context(claimed, self._tools)
@@ -189,6 +200,7 @@ class Execute:
 
     async def _flush(self, settlements: list[Settlement]) -> list[bool]:
         settled = await self._write(settlements)
+        self._telemetry.settled(len(settlements), len(settled))
         return [settlement.job in settled for settlement in settlements]
 
     async def _write(self, settlements: list[Settlement]) -> set[Any]:

@@ -7,6 +7,7 @@ from random import Random
 from uuid import UUID
 
 from hub.config import Config
+from hub.domain.redaction import Redactor
 from hub.infra.breaker_sharing import BreakerSharing
 from hub.infra.breakers import Breakers
 from hub.infra.metrics import Metrics
@@ -15,6 +16,7 @@ from hub.infra.sender import Sender
 from hub.infra.sentry import Reporter
 from hub.infra.store.database import Database
 from hub.registry import Registry
+from hub.services.gauges import Gauges
 from hub.services.handover import Handover
 from hub.services.inspect import Inspect
 from hub.services.intake import Intake
@@ -41,6 +43,8 @@ class Hub:
     breakers: Breakers
     sharing: BreakerSharing
     metrics: Metrics
+    gauges: Gauges
+    redactor: Redactor
     reporter: Reporter
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]

@@ -56,6 +56,7 @@ class Intake:
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
         pending: int = 2_000,
+        observe: Callable[[int], None] = lambda _size: None,
     ) -> None:
         self._registry = registry
         self._secrets = secrets
@@ -63,7 +64,9 @@ class Intake:
         self._clock = clock
         self._new_id = new_id
         self._store = store
-        self._batch: Batcher[NewEvent, Stored] = Batcher(self._flush, limit=200, pending=pending)
+        self._batch: Batcher[NewEvent, Stored] = Batcher(
+            self._flush, limit=200, pending=pending, observe=observe
+        )
 
     async def receive(
         self, source: str, headers: Mapping[str, str], body: bytes, correlation_id: str

@@ -60,6 +60,7 @@ class Submit:
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
         pending: int = 2_000,
+        observe: Callable[[int], None] = lambda _size: None,
     ) -> None:
         self._registry = registry
         self._handover = handover
@@ -67,7 +68,9 @@ class Submit:
         self._new_id = new_id
         self._store = store
         self._queues = frozenset(spec.queue for spec in registry.jobs.values())
-        self._batch: Batcher[NewSubmission, Stored] = Batcher(self._flush, limit=200, pending=pending)
+        self._batch: Batcher[NewSubmission, Stored] = Batcher(
+            self._flush, limit=200, pending=pending, observe=observe
+        )
 
     async def submit(self, principal: Principal, request: JobRequest) -> Submitted:
         """Accept one job; when this returns it is durable.

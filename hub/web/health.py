@@ -16,7 +16,7 @@ _PATIENCE = 2.0  # seconds; an orchestrator asks again soon
 
 async def live(_request: web.Request, _context: Context) -> web.StreamResponse:
     """The process answers. No store is asked: one that is away is no reason to restart the process."""
-    return web.Response(body=b'{"status":"ok"}', headers=JSON_HEADERS)
+    return await live_answer()
 
 
 async def ready(_request: web.Request, context: Context) -> web.StreamResponse:
@@ -24,16 +24,32 @@ async def ready(_request: web.Request, context: Context) -> web.StreamResponse:
 
     Without Redis it is degraded and ready: everything is accepted, and starts a moment later.
     """
-    database, redis = await asyncio.gather(_schema(context.hub), _redis(context.hub))
+    return await ready_answer(context.hub)
+
+
+async def metrics(_request: web.Request, context: Context) -> web.StreamResponse:
+    """What was counted, for Prometheus."""
+    return await metrics_answer(context.hub)
+
+
+async def live_answer() -> web.Response:
+    """`live`, for any server of a process."""
+    return web.Response(body=b'{"status":"ok"}', headers=JSON_HEADERS)
+
+
+async def ready_answer(hub: Hub) -> web.Response:
+    """`ready`, for any server of a process."""
+    database, redis = await asyncio.gather(_schema(hub), _redis(hub))
     able = database in {"ok", "ahead"}
     status = "unavailable" if not able else "ok" if redis == "ok" else "degraded"
     checks = {"database": "away" if database == "away" else "ok", "schema": database, "redis": redis}
     return json_answer({"status": status, "checks": checks}, 200 if able else 503)
 
 
-async def metrics(_request: web.Request, context: Context) -> web.StreamResponse:
-    """What was counted, for Prometheus."""
-    response = web.Response(body=context.hub.metrics.render(), headers=PLAIN_HEADERS)
+async def metrics_answer(hub: Hub) -> web.Response:
+    """`metrics`, for any server of a process."""
+    await hub.gauges.refresh()
+    response = web.Response(body=hub.metrics.render(), headers=PLAIN_HEADERS)
     response.headers["Content-Type"] = CONTENT_TYPE
     return response
 

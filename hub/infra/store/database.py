@@ -60,7 +60,10 @@ def _engine(url: str, *, size: int, pooled: bool) -> AsyncEngine:
     if pooled:
         connect = partial(asyncpg.connect, url, timeout=5, statement_cache_size=0)
         return create_async_engine(
-            "postgresql+asyncpg://?prepared_statement_cache_size=0", async_creator=connect, poolclass=NullPool
+            "postgresql+asyncpg://?prepared_statement_cache_size=0",
+            async_creator=connect,
+            poolclass=NullPool,
+            hide_parameters=True,
         )
     settings = {
         "application_name": "hub",
@@ -77,6 +80,8 @@ def _engine(url: str, *, size: int, pooled: bool) -> AsyncEngine:
         pool_size=size,
         max_overflow=0,
         pool_timeout=2,
+        # They hold what was submitted, and errors go to logs and reports.
+        hide_parameters=True,
     )
 
 
