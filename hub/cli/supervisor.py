@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,8 @@ Tell = Callable[[str, str], None]
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _CHUNK = 65_536
+# No assignment before it, no quote, pipe or second command: `hub web`, `python -m shop.server --port 1`.
+_PLAIN = re.compile(r"[\w./-]+( +[\w./=:@,+-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Supervisor:
         started = await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",
-            process.command,
+            _executed(process.command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -133,6 +136,11 @@ def _signal(one: _Running, number: signal.Signals) -> None:
     # Its group has the number of its first process, and keeps it while any other lives.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(one.process.pid, number)
+
+
+def _executed(command: str) -> str:
+    """A plain command takes its shell's place, so that what we are told of the one holds for the other."""
+    return f"exec {command}" if _PLAIN.fullmatch(command) else command
 
 
 def _end_with_parent() -> None:
