@@ -121,6 +121,13 @@ class Worker(ArqWorker):
     async def main(self) -> None:
         """Work until `stop` is called, then end in good order. Troubles of the stores are waited out."""
         await self._register()
+        log.info(
+            "worker started",
+            worker=self._store.worker,
+            queues=self._queues,
+            concurrency=self._pace.concurrency,
+            release=self._release,
+        )
         keepers = [
             asyncio.create_task(self._keep_lease(), name="lease"),
             asyncio.create_task(self._relay.run(), name="relay"),

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+import structlog
 from redis import Redis
 from sqlalchemy import make_url
 
@@ -62,6 +63,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist where the run lives."""
     node.workerinput["run_dir"] = str(node.config.stash[RUN_DIR])
+
+
+@pytest.fixture(autouse=True)
+def unconfigured_logs() -> Iterator[None]:
+    """A command that a test called in this process has set up logging, on a stream that ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,8 @@ def configure(
         processors=[merge_contextvars, _name, *_DESCRIBE, redact, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=_factory(render, stream),
-        cache_logger_on_first_use=True,
+        # Loggers stand at the top of modules: kept, they would go on writing to the stream of a former configuration.
+        cache_logger_on_first_use=False,
     )
     _route_standard_logging(number, redact, render, stream)
 

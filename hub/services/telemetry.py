@@ -48,7 +48,6 @@ class Telemetry:
                 level,
                 event,
                 seconds=round(seconds, 3),
-                correlation_id=job.correlation_id,
                 # What was foreseen is told by its code; of the rest, only where it happened helps.
                 exc_info=error if unforeseen else None,
                 **_described(job, move),
@@ -98,6 +97,7 @@ def _described(job: Claimed | Abandoned, move: Transition) -> dict[str, Any]:
         "job": job.name,
         "job_id": job.id,
         "attempt": job.attempt,
+        "correlation_id": job.correlation_id,
         "outcome": move.outcome.value,
         "state": move.state.value,
     }

@@ -19,6 +19,7 @@ from hub.domain.jobs import JobState, OutcomeKind, Transition
 from hub.infra.breakers import Breakers
 from hub.infra.queue import Ready
 from hub.infra.store.database import Database
+from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import ExecutionStore, Settlement, StepRecord
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, NewSubmission
 from hub.infra.store.reading import ReadingStore
@@ -194,6 +195,7 @@ CASES: dict[str, tuple[Query, str]] = {
     "running": (executing(lambda store: store.running()), "jobs_relay_rescue"),
     "settle": (executing(lambda store: store.settle([DONE] * 10)), BY_JOB_OR_WORKER),
     "record steps": (executing(lambda store: store.record_steps([STEP] * 10)), BY_JOB_OR_WORKER),
+    "how much is due": (lambda explaining: DepthStore(explaining).due(), "jobs_relay_refill"),
     "load steps": (executing(lambda store: store.load_steps(JOB)), "steps_pkey"),
     "duplicate events": (find_event, "events_source_external_id_key"),
     "duplicate keys": (find_key, "idempotency_keys_pkey"),

@@ -41,6 +41,7 @@ class Abandoned:
     failures: int
     crashes: int
     worker: UUID
+    correlation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ WHERE c.state = 'running'
 """)
 
 _RUNNING = text("""
-SELECT id, name, attempt, failures, crashes, worker_id FROM jobs WHERE state = 'running' AND worker_id = :worker
+SELECT id, name, attempt, failures, crashes, worker_id, correlation_id FROM jobs WHERE state = 'running' AND worker_id = :worker
 """)
 
 _SETTLE = text("""

@@ -54,7 +54,7 @@ WHERE j.id = l.id AND j.dispatch = l.dispatch AND j.state = 'queued' RETURNING j
 """)
 
 _ABANDONED = text("""
-SELECT j.id, j.name, j.attempt, j.failures, j.crashes, j.worker_id FROM jobs j JOIN workers w ON w.id = j.worker_id
+SELECT j.id, j.name, j.attempt, j.failures, j.crashes, j.worker_id, j.correlation_id FROM jobs j JOIN workers w ON w.id = j.worker_id
 WHERE j.state = 'running' AND w.lease_until < now()
 ORDER BY j.id LIMIT :limit
 """)
