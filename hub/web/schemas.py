@@ -1,7 +1,7 @@
 """What requests are made of: the same types validate them and describe them in the API's document."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -37,13 +37,21 @@ def _written_moment(value: object) -> object:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        # With its offset it lies before the year 1 or after 9999, which nothing behind this can hold.
+        raise ValueError("must lie within the years 1 to 9999 in UTC") from None
+
+
 def _safe_id(value: str) -> str:
     if not is_request_id(value):
         raise ValueError("must be 1 to 128 of letters, digits and ._:/+=@-")
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_moment)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_moment), AfterValidator(_in_utc)]
 CorrelationId = Annotated[
     str,
     AfterValidator(_safe_id),

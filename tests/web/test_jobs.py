@@ -52,6 +52,7 @@ async def test_a_submitted_job_is_answered_as_it_is_stored(shop: Client) -> None
     for fields in (
         {"tags": ["order:1"], "priority": 9},
         {"run_at": ahead},
+        {"run_at": ahead.replace("+00:00", "-11:00")},
         {"run_at": "2001-01-01T00:00:00+02:00"},
     ):
         made = await shop.post("/v1/jobs", {**RECEIPT, **fields}, X_Request_Id="order-1")
