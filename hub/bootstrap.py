@@ -152,7 +152,7 @@ async def build(
             sharing=BreakerSharing(breakers, queue.redis),
             metrics=metrics,
             gauges=Gauges(
-                metrics, DepthStore(database), queue, queues_of(registry), breakers, registry.providers
+                metrics, DepthStore(database), queue, registry.queues, breakers, registry.providers
             ),
             redactor=redactor,
             reporter=reports,
@@ -197,12 +197,7 @@ def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
 
 async def know_queues(hub: Hub) -> None:
     """Make sure that every queue that a job names exists in the database."""
-    await RelayStore(hub.database).know_queues(queues_of(hub.registry))
-
-
-def queues_of(registry: Registry) -> tuple[str, ...]:
-    """The queues that jobs name, and `default`."""
-    return tuple(sorted({"default"} | {spec.queue for spec in registry.jobs.values()}))
+    await RelayStore(hub.database).know_queues(hub.registry.queues)
 
 
 def _tools(hub: Hub, store: ExecutionStore) -> Tools:

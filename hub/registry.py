@@ -42,6 +42,11 @@ class Registry:
     jobs: Mapping[str, JobSpec]
     subscriptions: Mapping[tuple[str, str], tuple[JobSpec, ...]]
 
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that jobs name, and `default`, in the order of names."""
+        return tuple(sorted({"default"} | {spec.queue for spec in self.jobs.values()}))
+
     def subscribers(self, source: str, event_type: str) -> tuple[JobSpec, ...]:
         """The jobs that an event starts; none if nobody asked for it."""
         return self.subscriptions.get((source, event_type), ())

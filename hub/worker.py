@@ -20,7 +20,7 @@ import structlog
 from arq.worker import Worker as ArqWorker
 from arq.worker import func
 
-from hub.bootstrap import know_queues, make_execute, make_relay, queues_of
+from hub.bootstrap import know_queues, make_execute, make_relay
 from hub.domain.errors import HubError, Unavailable
 from hub.infra.queue import Handed, ReadyQueue
 from hub.infra.store.execution import Claimed, ExecutionStore
@@ -305,7 +305,7 @@ def make(hub: Hub) -> Worker:
     store = ExecutionStore(hub.database, hub.new_id())
     return Worker(
         hub.queue,
-        tuple(name for name in queues_of(hub.registry) if not config.queues or name in config.queues),
+        tuple(name for name in hub.registry.queues if not config.queues or name in config.queues),
         store,
         make_execute(hub, store),
         make_relay(hub, store),

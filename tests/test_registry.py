@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -110,6 +111,13 @@ def test_subscribers_stand_in_the_order_of_their_names() -> None:
     assert registry.subscribers("acme", "thing.broken") == (greet,)
     assert registry.subscribers("acme", "thing.unheard_of") == ()
     assert registry.subscribers("other", "thing.made") == ()
+
+
+def test_queues_are_those_that_jobs_name_and_the_default_one() -> None:
+    """A job may be submitted to any queue that is shown, whether or not a job names it."""
+    assert Registry.of().queues == ("default",)
+    posting = replace(greet, queue="post", on=())
+    assert Registry.of(jobs=[posting]).queues == ("default", "post")
 
 
 def test_a_registry_does_not_change() -> None:

@@ -9,7 +9,7 @@ import click
 import uvloop
 
 from hub import worker as workers
-from hub.bootstrap import build, know_queues, queues_of
+from hub.bootstrap import build, know_queues
 from hub.domain.errors import ConfigurationError
 from hub.domain.redaction import Redactor
 from hub.infra import logs
@@ -94,7 +94,7 @@ def _why(error: OSError) -> str:
 
 
 def _require_queues(settings: Settings) -> None:
-    known = queues_of(settings.registry)
+    known = settings.registry.queues
     if unknown := [queue for queue in settings.config.worker.queues if queue not in known]:
         raise ConfigurationError(
             f"HUB_WORKER_QUEUES names {unknown[0]!r}, which is no queue; there are {', '.join(known)}"

@@ -67,7 +67,7 @@ class Submit:
         self._clock = clock
         self._new_id = new_id
         self._store = store
-        self._queues = frozenset(spec.queue for spec in registry.jobs.values())
+        self._queues = registry.queues
         self._batch: Batcher[NewSubmission, Stored] = Batcher(
             self._flush, limit=200, pending=pending, observe=observe
         )
@@ -119,7 +119,7 @@ class Submit:
         if spec is None:
             raise NotFound(f"there is no job {request.job!r}", code="unknown_job")
         if request.queue is not None and request.queue not in self._queues:
-            known = ", ".join(sorted(self._queues))
+            known = ", ".join(self._queues)
             problem = Problem("/queue", f"there is no queue {request.queue!r}; there are {known}")
             raise Invalid("the request does not fit", problems=(problem,))
         check_args(spec, request.args)
