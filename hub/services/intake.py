@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from hub.domain.errors import Invalid, NotFound, SignatureRefused
+from hub.domain.redaction import is_secret_name
 from hub.domain.signatures import Refused
 from hub.domain.sources import Reply, Source
 from hub.domain.specs import JobSpec
@@ -29,8 +30,6 @@ class Receipt:
     reply: Reply | None
 
 
-# Signatures and credentials have done their work when the event is stored; kept, they could only leak.
-_DROPPED = ("authorization", "cookie", "proxy-authorization")
 _MAX_HEADERS = 64
 
 
@@ -117,7 +116,8 @@ class Intake:
         jobs = tuple(
             self._job(spec, correlation_id) for spec in self._registry.subscribers(source.name, reading.type)
         )
-        kept = {name: value for name, value in headers.items() if _is_kept(name)}
+        # Signatures and credentials have done their work; kept, they could only leak.
+        kept = {name: value for name, value in headers.items() if not is_secret_name(name)}
         return NewEvent(
             self._new_id(),
             source.name,
@@ -178,7 +178,3 @@ def _parse(body: bytes) -> Mapping[str, Any]:
     if not isinstance(payload, dict):
         raise Invalid("the body is not a JSON object", code="unreadable_body")
     return payload
-
-
-def _is_kept(name: str) -> bool:
-    return name not in _DROPPED and "signature" not in name and "token" not in name

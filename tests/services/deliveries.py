@@ -20,4 +20,8 @@ class Arrived(EventModel):
 def delivery(event_id: str, kind: str = "parcel.arrived", **more: Any) -> tuple[dict[str, str], bytes]:
     """The headers and the body of a signed delivery."""
     body = json.dumps({"id": event_id, "type": kind, **more}).encode()
-    return {"x-signature": "sha256=" + scheme.sign(body, SECRET).hex(), "cookie": "a=b"}, body
+    return {
+        "x-signature": "sha256=" + scheme.sign(body, SECRET).hex(),
+        "cookie": "a=b",
+        "x-api-key": "k",
+    }, body
