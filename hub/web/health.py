@@ -5,8 +5,9 @@ import asyncio
 from aiohttp import web
 
 from hub.domain.errors import Unavailable
-from hub.infra import migrate
+from hub.infra import revisions
 from hub.infra.metrics import CONTENT_TYPE
+from hub.infra.revisions import Standing
 from hub.services.hub import Hub
 from hub.web.answers import JSON_HEADERS, PLAIN_HEADERS, json_answer
 from hub.web.endpoints import Context
@@ -61,11 +62,8 @@ async def _schema(hub: Hub) -> str:
             found = await hub.inspect.revision()
     except (Unavailable, TimeoutError):
         return "away"
-    if found is None:
-        return "behind"
-    if found == migrate.head():
-        return "ok"
-    return "ahead" if found > (migrate.head() or "") else "behind"
+    standing = revisions.standing(found)
+    return "ok" if standing is Standing.CURRENT else standing.value
 
 
 async def _redis(hub: Hub) -> str:
