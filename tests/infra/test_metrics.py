@@ -34,6 +34,12 @@ def test_each_verb_counts_what_it_says(metrics: Metrics) -> None:
     metrics.running_is("payments", 4)
     metrics.batch("settle", 100)
     metrics.handover_failed("payments", 2)
+    metrics.failed("payments.capture", "exhausted")
+    metrics.breaker_changed("stripe", "open")
+    metrics.relayed("rescued", 3)
+    metrics.fenced("settlement", 2)
+    metrics.ready_is("payments", 5)
+    metrics.store_is("redis", up=False)
     seen = samples(metrics)
     for sample, value in {
         ("hub_info", "1.2.3"): 1,
@@ -51,6 +57,12 @@ def test_each_verb_counts_what_it_says(metrics: Metrics) -> None:
         ("hub_jobs_running", "payments"): 4,
         ("hub_batch_size_sum", "settle"): 100,
         ("hub_handover_failures_total", "payments"): 2,
+        ("hub_jobs_failed_total", "payments.capture", "exhausted"): 1,
+        ("hub_breaker_changes_total", "stripe", "open"): 1,
+        ("hub_relay_jobs_total", "rescued"): 3,
+        ("hub_fenced_writes_total", "settlement"): 2,
+        ("hub_queue_ready", "payments"): 5,
+        ("hub_store_up", "redis"): 0,
     }.items():
         assert seen[sample[0], *sorted(sample[1:])] == value
 
