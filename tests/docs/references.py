@@ -3,8 +3,10 @@
 Each stands between two comments, `<!-- generated: NAME -->` and `<!-- end -->`; what is around them is written by hand.
 """
 
+import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from hub.cli.root import hub as command_line
 from hub.config import describe
 from hub.domain import errors, jobs
 from hub.domain.effects import Certainty, Effect
-from hub.infra.metrics import Metrics
+from hub.infra.metrics import Family, Metrics
 from hub.infra.tables import metadata
 from hub.registry import load
 from hub.web.api.table import endpoints_of
@@ -95,52 +97,50 @@ def words() -> str:
 
 
 def metrics() -> str:
-    """Every metric, and which processes count it so far."""
+    """Every metric; those that nothing feeds yet are named as such."""
+    fed = fed_metrics()
+    families = metric_families().values()
+    shown = table(
+        ("Metric", "Kind", "Labels", "What it says"),
+        [(f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), what) for name, kind, labels, what in families],
+    )  # fmt: skip
+    idle = ", ".join(f"`{name}`" for name, *_ in families if name not in fed)
+    return shown + (
+        f"\nDefined, and fed by nothing yet, so build no alert on them: {idle}.\n" if idle else ""
+    )
+
+
+def metric_families() -> dict[str, tuple[str, str, tuple[str, ...], str]]:
+    """By the field of `Metrics`: name, kind, labels, what it says."""
     made = Metrics.make(version="", process=False)
-    verbs = {id(getattr(made, field).metric): verb for field, verb in _VERBS.items()}
-    by_name: dict[str, tuple[str, str, str, str]] = {}
-    for field in _VERBS:
-        metric = getattr(made, field).metric
-        [family] = metric.describe()
-        name = family.name + ("_total" if family.type == "counter" else "")
-        labels = ", ".join(f"`{label}`" for label in metric._labelnames)
-        by_name[name] = (family.documentation, family.type, labels, counted_in(verbs[id(metric)]))
-    rows = [(f"`{name}`", kind, labels, what, where) for name, (what, kind, labels, where) in by_name.items()]
-    note = _UNFED if any(row[-1] == NOWHERE for row in rows) else ""
-    return table(("Metric", "Kind", "Labels", "What it says", "Counted in"), rows) + note
+    return {
+        field.name: _family(value)
+        for field in fields(made)
+        if isinstance(value := getattr(made, field.name), Family)
+    }
 
 
-NOWHERE = "nowhere yet"
-_UNFED = """
-*Nowhere yet* means that the metric is defined and nothing feeds it: build no alert on it. Queue depth and the age of the oldest due job can
-be had from `GET /v1/queues` or `hub queues list --json`, breakers from `GET /v1/providers`.
-"""
-
-# The verb of `Metrics` that feeds each family.
-_VERBS = {
-    "http_requests": "request",
-    "http_seconds": "request",
-    "events": "event",
-    "submitted": "submit",
-    "attempts": "attempt",
-    "attempt_seconds": "attempt",
-    "calls": "call",
-    "call_seconds": "call",
-    "breaker": "breaker_is",
-    "depth": "queue_is",
-    "oldest_due": "queue_is",
-    "running": "running_is",
-    "batch_size": "batch",
-    "handover_failures": "handover_failed",
-}
+def _family(family: Family[Any]) -> tuple[str, str, tuple[str, ...], str]:
+    [described] = family.metric.describe()
+    suffix = "_total" if described.type == "counter" else ""
+    return described.name + suffix, described.type, family.metric._labelnames, described.documentation
 
 
-def counted_in(verb: str) -> str:
-    """The files that call a verb of the metrics."""
-    called = re.compile(rf"metrics\.{verb}\b")
-    files = (path for path in sorted((ROOT / "hub").rglob("*.py")) if called.search(path.read_text()))
-    found = ", ".join(f"`{path.relative_to(ROOT)}`" for path in files)
-    return found or NOWHERE
+def fed_metrics() -> set[str]:
+    """The names of the metrics whose verb is used somewhere in the hub."""
+    source = (ROOT / "hub" / "infra" / "metrics.py").read_text()
+    everything = "\n".join(path.read_text() for path in sorted((ROOT / "hub").rglob("*.py")))
+    verbs = [
+        (node.name, ast.unparse(node))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    return {
+        family[0]
+        for field, family in metric_families().items()
+        for verb, body in verbs
+        if f"self.{field}." in body and re.search(rf"metrics\.{verb}\b", everything)
+    }
 
 
 def schema() -> str:
