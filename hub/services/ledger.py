@@ -65,4 +65,4 @@ class Ledger:
 
     async def _flush(self, records: list[StepRecord]) -> list[bool]:
         written = await self._store.record_steps(records)
-        return [(record.job, record.step.position) in written for record in records]
+        return [(record.job, record.attempt, record.step.position) in written for record in records]

@@ -4,7 +4,9 @@ import asyncio
 from datetime import timedelta
 
 from hub import Args, JobContext, job
+from hub.domain.effects import Certainty, Effect, Step
 from hub.infra.queue import Ready
+from hub.infra.store.execution import Claimed, StepRecord
 from tests.services.conftest import Start
 from tests.services.engine import another
 
@@ -63,7 +65,7 @@ async def test_a_paused_queue_starts_nothing_and_uses_up_nothing(start: Start) -
     await engine.relay.sweep()
     for job_id in (handed, waiting):
         row = await engine.job(job_id)
-        assert (row.state, row.reason, row.attempt) == ("held", "queue_paused", 0)
+        assert (row.state, row.reason, row.attempt, row.started_at) == ("held", "queue_paused", 0, None)
     await engine.hub.operate.resume(engine.principal, "mail")
     await engine.relay.sweep()
     assert await engine.work() == 2
@@ -114,6 +116,26 @@ async def test_the_end_of_an_attempt_is_its_holders_alone(start: Start) -> None:
     await other.execute.run(present)
     await other.execute.drain()
     assert [attempt.outcome for attempt in await engine.attempts(made)] == ["interrupted", "succeeded"]
+
+
+async def test_of_two_attempts_of_one_worker_only_the_present_one_writes(start: Start) -> None:
+    """Even in one batch: what is left of a former attempt must not take the present one's success for its own."""
+    engine = await start(post)
+    made = await engine.submit("test_claim.post")
+    [former] = await engine.claim()
+    await engine.execute.give_back((), crashed=False)
+    await engine.execute.drain()
+    [present] = await engine.claim()
+    lines = [_line(former), _line(present)]
+    assert await engine.store.record_steps(lines) == {(made, present.attempt, 1)}
+    await asyncio.gather(engine.execute.run(former), engine.execute.run(present))
+    await engine.execute.drain()
+    assert [attempt.outcome for attempt in await engine.attempts(made)] == ["interrupted", "succeeded"]
+
+
+def _line(held: Claimed) -> StepRecord:
+    step = Step(1, "step", Effect.WRITE, Certainty.UNKNOWN, 0, held.generation, None, b"")
+    return StepRecord(held.id, held.attempt, step, "provider", "key", sending=True)
 
 
 async def test_a_hand_over_taken_back_under_a_claim_is_started_once(start: Start) -> None:

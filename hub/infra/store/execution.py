@@ -113,7 +113,7 @@ handed AS (
         worker_id = CASE WHEN q.paused_at IS NULL AND j.name = ANY(CAST(:known AS text[])) THEN CAST(:worker AS uuid) END,
         attempt = j.attempt
             + CASE WHEN q.paused_at IS NULL AND j.name = ANY(CAST(:known AS text[])) THEN 1 ELSE 0 END,
-        started_at = clock_timestamp(),
+        started_at = CASE WHEN q.paused_at IS NULL AND j.name = ANY(CAST(:known AS text[])) THEN clock_timestamp() ELSE j.started_at END,
         dispatched_at = NULL
     FROM handed h, queues q
     WHERE j.id = h.id AND j.dispatch = h.dispatch AND j.state = 'queued' AND q.name = j.queue
@@ -155,7 +155,7 @@ WITH done AS (
     INSERT INTO attempts (job_id, number, generation, outcome, error_code, error_message, error_kind, error_signature,
                           worker_id, started_at)
     SELECT m.id, m.attempt, m.generation, d.outcome, d.code, d.message, d.kind, d.signature, :worker, m.started_at
-    FROM moved m JOIN done d ON d.job = m.id
+    FROM moved m JOIN done d ON d.job = m.id AND d.attempt = m.attempt
 )
 SELECT id FROM moved
 """)
@@ -189,9 +189,9 @@ WITH input AS (
         last_sent_at = CASE WHEN excluded.answered_at IS NULL THEN excluded.last_sent_at ELSE s.last_sent_at END,
         first_sent_at = CASE WHEN excluded.serial > s.serial OR s.certainty = 'not_sent' AND excluded.answered_at IS NULL
                              THEN excluded.first_sent_at ELSE s.first_sent_at END
-    RETURNING job_id, position
+    RETURNING job_id, attempt, position
 )
-SELECT job_id, position FROM written
+SELECT job_id, attempt, position FROM written
 """)
 
 _LOAD_STEPS = text("""
@@ -268,10 +268,10 @@ class ExecutionStore:
         )
         return {row[0] for row in rows}
 
-    async def record_steps(self, records: Sequence[StepRecord]) -> set[tuple[UUID, int]]:
-        """Write lines of the ledger; gives (job, position) of those that were still this worker's to write."""
+    async def record_steps(self, records: Sequence[StepRecord]) -> set[tuple[UUID, int, int]]:
+        """Write lines of the ledger; gives (job, attempt, position) of those that were still this worker's to write."""
         rows = await self._database.run(_RECORD_STEPS, {"worker": self.worker, **_step_columns(records)})
-        return {(row[0], row[1]) for row in rows}
+        return {(row[0], row[1], row[2]) for row in rows}
 
     async def load_steps(self, job: UUID) -> dict[int, RecordedStep]:
         """The ledger of one job, by position."""
