@@ -75,11 +75,13 @@ class ProviderSettings:
     Attributes:
         base_url: where it lives, without a slash at its end; None leaves it to the provider's own.
         credentials: by their names in the provider's file; only those that are set.
+        secrets: those of the credentials that no log may show.
         missing: the variables without which it cannot be called.
     """
 
     base_url: str | None
     credentials: Mapping[str, Secret]
+    secrets: tuple[Secret, ...]
     missing: tuple[str, ...]
 
     def revealed(self) -> dict[str, str]:
@@ -122,7 +124,7 @@ class Config:
         for secrets in self.webhook_secrets.values():
             yield from (secret.reveal() for secret in secrets)
         for provider in self.providers.values():
-            yield from provider.revealed().values()
+            yield from (secret.reveal() for secret in provider.secrets)
         for url in (self.database_url, self.redis_url):
             yield from passwords_in(url.reveal()) if url else ()
 
@@ -300,9 +302,11 @@ def _provider(env: Environment, provider: Provider) -> ProviderSettings:
     env.problems += [
         f"{name} is missing, and {given[0]} is set: set both or none" for name in missing if given
     ]
+    credentials = {credential: value for credential, value in values.items() if value is not None}
     return ProviderSettings(
         base_url=where if url_name in env.variables else None,
-        credentials={credential: value for credential, value in values.items() if value is not None},
+        credentials=credentials,
+        secrets=tuple(value for name, value in credentials.items() if provider.keeps_secret(name)),
         missing=missing,
     )
 

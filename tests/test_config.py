@@ -22,7 +22,7 @@ SOURCES = {
 }
 PROVIDERS = {
     "stripe": Provider("stripe", "https://api.stripe.com", bearer("secret_key")),
-    "email": Provider("email", settings=("username", "password")),
+    "email": Provider("email", settings=("username", "password", "starttls")),
     "sms-gate": Provider("sms-gate", "https://sms.example", Auth("header", "api_key", "X-Api-Key")),
 }
 
@@ -288,6 +288,12 @@ def test_no_repr_shows_a_secret_and_the_redactor_learns_each() -> None:
     )
     assert "secret-" not in f"{config!r} {config}"
     assert set(config.secrets()) == {"secret%2D1", *(f"secret-{n}" for n in range(1, 6))}
+
+
+def test_a_setting_that_is_no_secret_is_not_blotted_out() -> None:
+    """`required` is a word that many an error needs."""
+    config = read(HUB_EMAIL_STARTTLS="required", HUB_EMAIL_PASSWORD="secret-1")
+    assert set(config.secrets()) == {"secret-1"}
 
 
 def test_two_names_that_would_share_a_variable_are_refused() -> None:

@@ -6,7 +6,7 @@ Nothing here sends. One sender (`hub.infra.sender`) sends for all providers.
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from hub.domain.effects import Effect
 from hub.domain.encoding import fill, flatten
 from hub.domain.errors import CallError, NoAnswer, ProviderFault, Rejected, Throttled, Unauthorized
+from hub.domain.redaction import is_secret_name
 
 
 class Model(Protocol):
@@ -173,6 +174,10 @@ class Provider:
     error: ErrorOf | None = None
     settings: tuple[str, ...] = ()
 
+    def keeps_secret(self, name: str) -> bool:
+        """Whether a credential or setting is a secret. The others (a sender's address, a mode) are ordinary words."""
+        return name == self.auth.credential or is_secret_name(name)
+
     def operation(
         self,
         method: str,
@@ -309,8 +314,3 @@ def retry_after_of(answer: Answer) -> timedelta | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(wait, timedelta(0)), MAX_RETRY_AFTER)
-
-
-def with_base_url(provider: Provider, base_url: str) -> Provider:
-    """The same provider living elsewhere."""
-    return replace(provider, base_url=base_url)

@@ -22,7 +22,7 @@ from tenacity import (
 from hub.domain.effects import Effect
 from hub.domain.errors import BreakerOpen, CallError, NoAnswer, NotSent, Unauthorized
 from hub.domain.providers import Answer, Call, HttpRequest, Mail, Operation, Request
-from hub.domain.redaction import Redactor, is_secret_name
+from hub.domain.redaction import Redactor
 from hub.infra.breakers import Breakers, Circuit
 from hub.infra.connections import Pools
 from hub.infra.exchange import exchange
@@ -218,6 +218,5 @@ def _check_storable(value: Any) -> None:
 
 
 def _take_secrets_out(error: CallError, operation: Operation[Any, Any], call: Call) -> None:
-    own = operation.provider.auth.credential
-    secrets = [text for name, text in call.credentials.items() if name == own or is_secret_name(name)]
+    secrets = [text for name, text in call.credentials.items() if operation.provider.keeps_secret(name)]
     error.args = (Redactor.knowing(secrets).text(str(error)),)

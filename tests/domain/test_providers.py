@@ -36,7 +36,6 @@ from hub.domain.providers import (
     by_status,
     error_of,
     retry_after_of,
-    with_base_url,
 )
 from hub.models import Args, Result
 
@@ -265,14 +264,6 @@ def test_a_good_answer_is_read_and_a_bad_one_raises() -> None:
     assert operation.reading(Answer(201, {}, b'{"id": "1", "more": 2}')) == {"id": "1", "more": 2}
     with pytest.raises(Rejected):
         operation.reading(Answer(422, {}, b'{"id": "1"}'))
-
-
-def test_a_provider_moves_without_changing() -> None:
-    """Configuration says where it lives; everything else stays."""
-    moved = with_base_url(SHOP, "http://127.0.0.1:1")
-
-    assert (moved.base_url, moved.name, moved.auth) == ("http://127.0.0.1:1", SHOP.name, SHOP.auth)
-    assert SHOP.base_url == "https://api.shop.test"
 
 
 @pytest.mark.parametrize(
