@@ -106,7 +106,7 @@ def _described(job: Claimed | Abandoned, move: Transition) -> dict[str, Any]:
     if move.run_at is not None:
         described["run_at"] = move.run_at
     if (failure := move.failure) is not None:
-        described |= {"code": failure.code, "error": failure.message, "signature": failure.signature}
+        described |= {"code": failure.code, "error": failure.message, "cause": failure.signature}
     return described
 
 
