@@ -165,6 +165,7 @@ async def build(
 def make_execute(hub: Hub, store: ExecutionStore) -> Execute:
     """What one worker does with the jobs it claims."""
     telemetry = _telemetry(hub)
+    telemetry.expect(hub.registry.jobs)
     hub.gauges.look(telemetry.show_running)
     return Execute(
         store,

@@ -4,8 +4,9 @@ Labels come from what is written in code and configuration (routes, sources, job
 request: what a caller can make up must be passed as `unknown`, or it would grow the registry without end.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Final, Generic, Literal, TypeVar
 
 from prometheus_client import (
@@ -108,7 +109,7 @@ class Metrics:
             breaker=_gauge(
                 registry, "breaker_state", "0 closed, 1 half open, 2 open (not called).", "provider"
             ),
-            depth=_gauge(registry, "queue_depth", "Jobs that are due and not running.", "queue"),
+            depth=_gauge(registry, "queue_depth", "Jobs that are due and not running; above 10,000 not counted on.", "queue"),
             oldest_due=_gauge(
                 registry, "queue_oldest_due_seconds", "How long the longest waiting due job has waited.", "queue"
             ),
@@ -184,6 +185,14 @@ class Metrics:
     def failed(self, job: str, reason: str) -> None:
         """A job failed for good."""
         self.failed_jobs.of(job, reason).inc()
+
+    def expect(self, jobs: Iterable[str], reasons: Iterable[str], moves: Iterable[str]) -> None:
+        """Begin at nought what may never happen: of a counter that begins at one, Prometheus sees no increase."""
+        for job, reason in product(jobs, reasons):
+            self.failed_jobs.of(job, reason)
+        for move in moves:
+            self.relayed_jobs.of(move)
+        self.fenced_writes.of("settlement")
 
     def breaker_changed(self, provider: str, state: BreakerState) -> None:
         """A call made by this process opened or closed a breaker."""

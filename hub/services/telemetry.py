@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -21,6 +21,9 @@ log = structlog.get_logger("hub.job")
 
 # Where these end a job, the hub or a provider is unwell; the other reasons are the business's own.
 _ALARMING = frozenset({Reason.EXHAUSTED, Reason.UNCERTAIN, Reason.CRASH_LOOP})
+# Why a job fails for good, and what the relay does.
+_FINAL = (*_ALARMING, Reason.DECLINED, Reason.REJECTED, Reason.INVALID, Reason.STOPPED)
+_MOVES = ("promoted", "handed_over", "rehanded", "rescued", "released", "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,10 @@ class Telemetry:
     report: Callable[[BaseException, Claimed], None]
     verbose: bool = False
     running: Counter[str] = field(default_factory=Counter)
+
+    def expect(self, jobs: Iterable[str]) -> None:
+        """Make known what may go wrong with these jobs before it does, so that the first time is seen too."""
+        self.metrics.expect(jobs, _FINAL, _MOVES)
 
     def ended(self, job: Claimed, move: Transition, error: BaseException | None, seconds: float) -> None:
         """An attempt came to its end."""

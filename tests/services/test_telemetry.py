@@ -155,6 +155,15 @@ async def test_batches_and_the_relay_are_counted(start: Start) -> None:
     assert (seen["hub_relay_jobs_total", "promoted"], seen["hub_relay_jobs_total", "handed_over"]) == (1, 1)
 
 
+async def test_what_has_never_happened_is_nought(start: Start) -> None:
+    """Of a counter that begins at one, Prometheus sees no increase, and an alert over it misses the first time."""
+    engine = await start(fall)
+    seen = samples(engine.hub.metrics)
+    for reason in ("uncertain", "crash_loop", "exhausted", "declined"):
+        assert seen["hub_jobs_failed_total", *sorted([reason, "test_telemetry.fall"])] == 0
+    assert (seen["hub_relay_jobs_total", "rescued"], seen["hub_fenced_writes_total", "settlement"]) == (0, 0)
+
+
 CALL = Call("https://shop.test", {}, "key", "order-7")
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from hub.infra.store.database import Database
 
-MOST = 100_000
+MOST = 10_000  # of one queue; 25 ms of the database at most
 
 # The oldest of a queue is found with one look into the index for each priority.
 _DUE = text("""
