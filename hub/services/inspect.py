@@ -118,6 +118,11 @@ class Inspect:
             raise NotFound(f"there is no job {job}", code="unknown_job_id")
         return job_detail(file)
 
+    async def find_jobs(self, principal: Principal, jobs: Sequence[UUID]) -> dict[UUID, JobView]:
+        """Those of the jobs that there are and that the caller may see, in one look."""
+        where = _visible(principal, Where(("j.id = ANY(CAST(:ids AS uuid[]))",), {"ids": list(jobs)}))
+        return {record.id: job_view(record) for record in await self._store.jobs(where, len(jobs))}
+
     async def wait_settled(self, jobs: Sequence[UUID], timeout: float) -> None:  # noqa: ASYNC109 - callers give seconds
         """Return when all of the jobs are settled or gone, or after `timeout` seconds."""
         await self.waiting.settled(jobs, timeout)

@@ -119,6 +119,19 @@ async def test_a_batch_answers_every_item_in_its_place(shop: Client, query: Quer
     assert await query("SELECT count(*) FROM jobs") == [(2,)]
 
 
+async def test_a_batch_that_is_sent_again_is_answered_by_the_jobs_it_made(shop: Client, query: Query) -> None:
+    """All of it, as after an answer that was lost; a job that was pruned since is told, and not made again."""
+    items = [{**RECEIPT, "idempotency_key": f"k{number}"} for number in range(50)]
+    first = (await shop.post("/v1/jobs/batch", items)).json["results"]
+    again = (await shop.post("/v1/jobs/batch", items)).json["results"]
+    assert {result["status"] for result in again} == {200}
+    assert [result["job"]["id"] for result in again] == [result["job"]["id"] for result in first]
+    await query("DELETE FROM jobs WHERE id = $1", first[7]["job"]["id"])
+    last = (await shop.post("/v1/jobs/batch", items)).json["results"]
+    assert (last[7]["status"], last[7]["problem"]["code"]) == (409, "job_pruned")
+    assert {result["status"] for result in last[8:]} == {200}
+
+
 async def test_a_thousand_jobs_go_in_at_once(shop: Client, query: Query) -> None:
     """As an array alone, too."""
     answer = await shop.post("/v1/jobs/batch", [RECEIPT] * 1_000)

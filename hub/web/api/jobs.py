@@ -1,13 +1,15 @@
 """Jobs: submit, look, wait, retry, cancel."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from hub.domain.errors import Conflict, HubError, Invalid, NotFound, Problem
+from hub.domain.errors import Conflict, HubError, Invalid, Problem, Unavailable
 from hub.domain.idempotency import MAX_KEY_LENGTH, is_valid_key
 from hub.domain.jobs import SETTLED, JobState
 from hub.services.inspect import JobFilter
@@ -40,7 +42,8 @@ async def submit(request: web.Request, context: Context) -> web.StreamResponse:
     wanted = validated(JobSubmission, value)
     submitted = await hub.submit.submit(context.principal, _request(context, wanted, key, size))
     if submitted.replayed:
-        response = json_answer(await _repeated(context, submitted))
+        known = await hub.inspect.find_jobs(context.principal, [submitted.id])
+        response = json_answer(_repeated(known, submitted))
         response.headers[_REPLAYED] = "true"
         return response
     hub.metrics.submit(wanted.job)
@@ -59,9 +62,13 @@ async def submit_many(request: web.Request, context: Context) -> web.StreamRespo
     items = validated(BatchSubmission, {"jobs": value} if isinstance(value, list) else value).jobs
     judged = [_judged(context, item, size) for item in items]
     good = [item for item in judged if isinstance(item, JobRequest)]
-    answers = iter(await context.hub.submit.submit_many(context.principal, good))
+    submitted = await context.hub.submit.submit_many(context.principal, good)
+    known = await _repeats(context, submitted)
+    answers = iter(submitted)
     results = [
-        _refusal(context, item) if isinstance(item, HubError) else await _result(context, item, next(answers))
+        _refusal(context, item)
+        if isinstance(item, HubError)
+        else _result(context, item, next(answers), known)
         for item in judged
     ]
     return json_answer({"results": results})
@@ -151,13 +158,30 @@ def _judged(context: Context, item: Any, size: int) -> JobRequest | HubError:
         return error
 
 
-async def _result(context: Context, request: JobRequest, result: Submitted | HubError) -> dict[str, Any]:
+async def _repeats(
+    context: Context, results: Sequence[Submitted | HubError]
+) -> Mapping[UUID, JobView] | Unavailable:
+    """The jobs that a batch has made before. Never raises: what is new in it is committed, and has to be told."""
+    jobs = [result.id for result in results if isinstance(result, Submitted) and result.replayed]
+    try:
+        return await context.hub.inspect.find_jobs(context.principal, jobs) if jobs else {}
+    except Unavailable as error:
+        return error
+
+
+def _result(
+    context: Context,
+    request: JobRequest,
+    result: Submitted | HubError,
+    known: Mapping[UUID, JobView] | Unavailable,
+) -> dict[str, Any]:
     if isinstance(result, HubError):
         return _refusal(context, result)
     if result.replayed:
-        # Few of a batch are repeats, so that one look each costs less than a statement for many.
+        if isinstance(known, Unavailable):
+            return _refusal(context, known)
         try:
-            return {"status": 200, "job": await _repeated(context, result)}
+            return {"status": 200, "job": _repeated(known, result)}
         except HubError as error:
             return _refusal(context, error)
     context.hub.metrics.submit(request.job)
@@ -169,14 +193,13 @@ def _refusal(context: Context, error: HubError) -> dict[str, Any]:
     return {"status": explained.status, "problem": explained.document(context.call.correlation_id)}
 
 
-async def _repeated(context: Context, submitted: Submitted) -> JobView:
+def _repeated(known: Mapping[UUID, JobView], submitted: Submitted) -> JobView:
     """The job that the same request made before, as it is now."""
-    try:
-        job = await context.hub.inspect.get_job(context.principal, submitted.id)
-    except NotFound:
+    job = known.get(submitted.id)
+    if job is None:
         message = "this request was accepted before; its job has settled and was pruned since"
-        raise Conflict(message, code="job_pruned") from None
-    return JobView(**{name: getattr(job, name) for name in JobView.__slots__})
+        raise Conflict(message, code="job_pruned")
+    return job
 
 
 def _fresh(context: Context, submitted: Submitted, key: str | None) -> dict[str, Any]:
