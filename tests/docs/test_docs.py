@@ -39,6 +39,8 @@ def of(language: str) -> "pytest.MarkDecorator":
     return pytest.mark.parametrize("block", chosen, ids=lambda block: block.place)
 
 
+# Some twenty processes are started, one after the other in each page's shell.
+@pytest.mark.timeout(180)
 def test_the_docs_commands_work(database_url: str, redis_url: str, tmp_path: Path) -> None:
     """Each page's commands run in order, against a real hub with the pages' own files, and print what the page shows."""
     told = [page for page in PAGES if any(block.told == "run" for block in blocks_of(page))]
