@@ -44,7 +44,7 @@ class Project:
             env=dict(self.environment),
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=300,
             check=False,
         )
         printed = done.stdout.split(f"{_MARK}\n")

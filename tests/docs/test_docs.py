@@ -40,7 +40,7 @@ def of(language: str) -> "pytest.MarkDecorator":
 
 
 # Some twenty processes are started, one after the other in each page's shell.
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_the_docs_commands_work(database_url: str, redis_url: str, tmp_path: Path) -> None:
     """Each page's commands run in order, against a real hub with the pages' own files, and print what the page shows."""
     told = [page for page in PAGES if any(block.told == "run" for block in blocks_of(page))]
