@@ -75,7 +75,7 @@ class Payment(Result):
 
 @job(
     # A charge is of use while the customer still expects it: eight tries take about twenty minutes.
-    retry=Backoff(attempts=8, base=timedelta(seconds=5), cap=timedelta(minutes=10)),
+    retry=Backoff(attempts=10, base=timedelta(seconds=2), cap=timedelta(minutes=10)),
     queue="payments",
     priority=8,
     timeout=timedelta(minutes=3),
@@ -121,7 +121,7 @@ class Refunded(Result):
 
 
 @job(
-    retry=Backoff(attempts=10, base=timedelta(seconds=5), cap=timedelta(minutes=30)),
+    retry=Backoff(attempts=12, base=timedelta(seconds=2), cap=timedelta(minutes=30)),
     queue="payments",
     priority=7,
     timeout=timedelta(minutes=3),
