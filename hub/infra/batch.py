@@ -7,6 +7,7 @@ waits for nobody. There is no timer. See docs/decisions/ on group commit.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from hub.domain.errors import Unavailable
@@ -15,6 +16,23 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 Flush = Callable[[list[T]], Awaitable[Sequence[R | Exception]]]
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing(Generic[T]):
+    """Bounds in bytes, for items whose sizes differ so much that their number says little.
+
+    Attributes:
+        of: how many bytes an item holds; asked once for each.
+        pending: the most bytes that may wait; beyond it callers get Unavailable at once. Something heavier is let in where
+            nothing waits, as it could never be stored otherwise.
+        batch: the most bytes in one batch; an item that is heavier has one to itself.
+    """
+
+    of: Callable[[T], int] = lambda _item: 0
+    pending: int = 64 * MIB
+    batch: int = 8 * MIB
 
 
 class Batcher(Generic[T, R]):
@@ -27,6 +45,7 @@ class Batcher(Generic[T, R]):
         pending: the most items that may wait; beyond it callers get Unavailable at once, instead of piling up.
         lanes: how many batches may be under way at the same time.
         apart: whether an error may be one item's fault; then each item of the batch is tried by itself.
+        weighing: bounds in bytes on what waits and on one batch; not given, only numbers bound them.
         observe: told the size of every batch that is begun.
     """
 
@@ -38,6 +57,7 @@ class Batcher(Generic[T, R]):
         pending: int = 10_000,
         lanes: int = 1,
         apart: Callable[[Exception], bool] = lambda _error: False,
+        weighing: Weighing[T] | None = None,
         observe: Callable[[int], None] = lambda _size: None,
     ) -> None:
         self._flush = flush
@@ -45,8 +65,10 @@ class Batcher(Generic[T, R]):
         self._pending = pending
         self._lanes = lanes
         self._apart = apart
+        self._weighing: Weighing[T] = weighing or Weighing()
         self._observe = observe
-        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._waiting: deque[tuple[T, asyncio.Future[R], int]] = deque()
+        self._waiting_weight = 0
         self._flushers: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -58,11 +80,14 @@ class Batcher(Generic[T, R]):
         Raises:
             Unavailable: too much is waiting already.
         """
-        if len(self._waiting) >= self._pending:
+        weight = self._weighing.of(item)
+        full = self._waiting and self._waiting_weight + weight > self._weighing.pending
+        if full or len(self._waiting) >= self._pending:
             message = "too much is waiting to be stored"
             raise Unavailable(message)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append((item, future, weight))
+        self._waiting_weight += weight
         if len(self._flushers) < self._lanes:
             task = asyncio.create_task(self._run())
             self._flushers.add(task)
@@ -77,12 +102,25 @@ class Batcher(Generic[T, R]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+                batch = self._next()
                 self._observe(len(batch))
                 await self._write(batch)
         finally:
             # Here, not in the task's callback: whoever was just answered may submit again before that is called.
             self._flushers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    def _next(self) -> list[tuple[T, "asyncio.Future[R]"]]:
+        batch: list[tuple[T, asyncio.Future[R]]] = []
+        room = self._weighing.batch
+        while self._waiting and len(batch) < self._limit:
+            item, future, weight = self._waiting[0]
+            if batch and weight > room:
+                break
+            self._waiting.popleft()
+            room -= weight
+            self._waiting_weight -= weight
+            batch.append((item, future))
+        return batch
 
     async def _write(self, batch: list[tuple[T, "asyncio.Future[R]"]]) -> None:
         try:

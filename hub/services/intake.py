@@ -13,7 +13,7 @@ from hub.domain.redaction import is_secret_name
 from hub.domain.signatures import Refused
 from hub.domain.sources import Reply, Source
 from hub.domain.specs import JobSpec
-from hub.infra.batch import Batcher
+from hub.infra.batch import Batcher, Weighing
 from hub.infra.queue import Ready
 from hub.infra.store.database import is_data_error, is_unstorable
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, Stored
@@ -64,7 +64,7 @@ class Intake:
         self._new_id = new_id
         self._store = store
         self._batch: Batcher[NewEvent, Stored] = Batcher(
-            self._flush, limit=200, pending=pending, observe=observe
+            self._flush, limit=200, pending=pending, weighing=Weighing(_weight), observe=observe
         )
 
     async def receive(
@@ -87,21 +87,29 @@ class Intake:
         known = self._registry.sources.get(source)
         if known is None:
             raise NotFound(f"there is no webhook source {source!r}", code="unknown_source")
-        now = self._clock()
-        verdict = known.scheme.verify(headers, body, self._secrets.get(source, ()), now)
-        if isinstance(verdict, Refused):
-            raise SignatureRefused(verdict)
-        payload = _parse(body)
-        if known.handshake and (reply := known.handshake(headers, payload)):
-            return Receipt(None, False, reply)
-        event = self._event(known, headers, body, payload, correlation_id, verdict.secret)
-        stored = await self._batch.submit(event)
+        accepted = self._accept(known, headers, body, correlation_id)
+        if not isinstance(accepted, NewEvent):
+            return Receipt(None, False, accepted)
+        stored = await self._batch.submit(accepted)
         return Receipt(stored.id, stored.duplicate, known.reply)
 
     async def drain(self) -> None:
         """Wait until everything received is stored and handed over."""
         await self._batch.drain()
         await self._handover.drain()
+
+    def _accept(
+        self, known: Source, headers: Mapping[str, str], body: bytes, correlation_id: str
+    ) -> NewEvent | Reply:
+        # Apart, so that what was parsed, many times the size of the body, is gone while the event waits to be stored.
+        now = self._clock()
+        verdict = known.scheme.verify(headers, body, self._secrets.get(known.name, ()), now)
+        if isinstance(verdict, Refused):
+            raise SignatureRefused(verdict)
+        payload = _parse(body)
+        if known.handshake and (reply := known.handshake(headers, payload)):
+            return reply
+        return self._event(known, headers, body, payload, correlation_id, verdict.secret)
 
     def _event(
         self,
@@ -168,6 +176,10 @@ class Intake:
                 if job.direct
             ]
         )
+
+
+def _weight(event: NewEvent) -> int:
+    return len(event.body) + len(event.headers)
 
 
 def _parse(body: bytes) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from hub.domain.access import Principal
 from hub.domain.errors import HubError, Invalid, KeyReused, NotFound, Problem
 from hub.domain.idempotency import Match, compare, fingerprint
 from hub.domain.specs import JobSpec
-from hub.infra.batch import Batcher
+from hub.infra.batch import Batcher, Weighing
 from hub.infra.queue import Ready
 from hub.infra.store.database import is_data_error, is_unstorable
 from hub.infra.store.intake import IntakeStore, NewJob, NewSubmission, Stored
@@ -69,7 +69,7 @@ class Submit:
         self._store = store
         self._queues = registry.queues
         self._batch: Batcher[NewSubmission, Stored] = Batcher(
-            self._flush, limit=200, pending=pending, observe=observe
+            self._flush, limit=200, pending=pending, weighing=Weighing(_weight), observe=observe
         )
 
     async def submit(self, principal: Principal, request: JobRequest) -> Submitted:
@@ -192,6 +192,11 @@ class Submit:
                 if item.job.direct and isinstance(outcome, Stored) and not outcome.duplicate
             ]
         )
+
+
+def _weight(item: NewSubmission) -> int:
+    # Characters, which are bytes or nearly.
+    return len(item.job.args or "") + len(item.job.tags)
 
 
 def check_args(spec: JobSpec, args: object) -> None:

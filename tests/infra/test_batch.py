@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from hub.domain.errors import Unavailable
-from hub.infra.batch import Batcher
+from hub.infra.batch import Batcher, Weighing
 
 
 class Disk:
@@ -27,6 +27,10 @@ class Disk:
         await self.going.wait()
         self.writing -= 1
         return [ValueError(f"{item} is odd") if item < 0 else item * 2 for item in items]
+
+
+def own_weight(item: int) -> int:
+    return item
 
 
 async def test_what_arrives_during_a_write_is_written_together() -> None:
@@ -142,6 +146,37 @@ async def test_too_much_waiting_is_refused_at_once() -> None:
     disk.going.set()
     assert await asyncio.gather(*accepted) == [0, 2, 4]
     assert await batcher.submit(3) == 6
+
+
+async def test_too_much_memory_waiting_is_refused_at_once() -> None:
+    """Few large items are as much to hold as many small ones; they are welcome again when there is room."""
+    disk = Disk(stopped=True)
+    batcher = Batcher(disk.write, weighing=Weighing(own_weight, pending=100))
+    accepted = [batcher.submit(1)]
+    await asyncio.sleep(0)
+    accepted += [batcher.submit(60), batcher.submit(40)]
+    with pytest.raises(Unavailable):
+        batcher.submit(1)
+    disk.going.set()
+    assert await asyncio.gather(*accepted) == [2, 120, 80]
+    assert await batcher.submit(100) == 200
+
+
+async def test_a_batch_is_bounded_in_bytes() -> None:
+    """What would make a batch too heavy goes into the next one, in order."""
+    disk = Disk()
+    batcher = Batcher(disk.write, weighing=Weighing(own_weight, batch=10))
+    await asyncio.gather(*[batcher.submit(item) for item in (4, 6, 5, 5, 1)])
+    assert disk.batches == [[4, 6], [5, 5], [1]]
+
+
+async def test_an_item_heavier_than_every_bound_is_written_alone() -> None:
+    """It is not refused for ever, and nothing behind it waits for ever."""
+    disk = Disk()
+    batcher = Batcher(disk.write, weighing=Weighing(own_weight, pending=20, batch=10))
+    assert await batcher.submit(50) == 100
+    await asyncio.gather(*[batcher.submit(item) for item in (1, 19, 0)])
+    assert disk.batches == [[50], [1], [19], [0]]
 
 
 async def test_a_caller_that_goes_away_undoes_nothing() -> None:
