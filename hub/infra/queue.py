@@ -8,7 +8,7 @@ again by the relay; what is handed over twice is refused by the claim.
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -128,6 +128,11 @@ class ReadyQueue:
             for entry, score in zip(entries, scores, strict=True)
             if score is None
         ]
+
+    async def turn(self, of: str, lasting: timedelta) -> bool:
+        """Whether it is the caller's turn to do what one process does for all; nobody else's for as long as it lasts."""
+        milliseconds = max(1, int(lasting.total_seconds() * 1000))
+        return bool(await _guard(self.redis.set(f"hub:turn:{of}", b"", nx=True, px=milliseconds)))
 
     async def ping(self) -> None:
         """Raise Unavailable unless Redis answers."""

@@ -1,7 +1,7 @@
 """The relay: keeps work moving from PostgreSQL to the ready buffers, and finds what was lost on the way.
 
 Every worker runs one; they do not need to agree, because every statement takes its rows with SKIP LOCKED and every claim
-is fenced.
+is fenced. Only the look through all that was handed over, which costs the same for each, is taken in turns.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
+from uuid import UUID
 
 import structlog
 
@@ -18,7 +19,7 @@ from hub.domain.jobs import Standing, decide
 from hub.domain.retry import Backoff
 from hub.infra.queue import ReadyQueue
 from hub.infra.store.execution import Abandoned, ExecutionStore, Settlement
-from hub.infra.store.relay import RelayStore
+from hub.infra.store.relay import NOBODY, RelayStore
 from hub.registry import Registry
 from hub.services.execute import lost_worker
 from hub.services.telemetry import Telemetry
@@ -35,7 +36,7 @@ class Pace:
     Attributes:
         bound: how many jobs one ready buffer may hold.
         tick: the longest time between two looks for due work.
-        sweep: the time between two looks for lost hand-overs, lost workers and held work.
+        sweep: the time between two looks for lost workers and held work, and, of all relays together, for lost hand-overs.
         rehand_after: how old a hand-over must be before it is looked for.
     """
 
@@ -70,6 +71,8 @@ class Relay:
         self._telemetry = telemetry
         self._moved = telemetry.metrics.relayed
         self._wanted = asyncio.Event()
+        # Where the one pass over what did not fit another release stands; None when it has been made.
+        self._tried: UUID | None = NOBODY
 
     def nudge(self) -> None:
         """A worker has run dry: look at once."""
@@ -102,6 +105,11 @@ class Relay:
         await self.rescue()
         self._moved("held", await self._store.hold_paused(_BATCH))
         await self._release()
+        # In Redis, so that a flush gives the turn back, and a worker that died with it keeps it no longer than that.
+        if await self._queue.turn("sweep", self._pace.sweep):
+            await self._find_lost()
+
+    async def _find_lost(self) -> None:
         for page in await self._store.handed_long_ago(self._pace.rehand_after, _BATCH):
             lost = await self._queue.missing(page)
             if lost and (taken_back := await self._store.take_back(lost)):
@@ -116,6 +124,18 @@ class Relay:
             self.nudge()
             if released < _BATCH:
                 break
+
+    async def try_held(self) -> None:
+        """Have tried again, once, what was held as it did not fit a release: this one may be another.
+
+        More than once for each start of a worker would go round in circles with what still does not fit.
+        """
+        while self._tried is not None:
+            tried = await self._store.try_held(self._tried, _BATCH)
+            self._tried = max(tried) if len(tried) == _BATCH else None
+            if tried:
+                self._moved("released", len(tried))
+                self.nudge()
 
     async def rescue(self) -> int:
         """Take running jobs from workers whose lease has lapsed; gives how many."""
@@ -158,6 +178,7 @@ class Relay:
                 await asyncio.sleep(0)
 
     async def _sweep_loop(self) -> None:
+        await self.try_held()
         while True:
             await self.sweep()
             await asyncio.sleep(self._pace.sweep.total_seconds())

@@ -135,3 +135,16 @@ async def test_redis_away_is_told_quickly() -> None:
             with pytest.raises(Unavailable):
                 await call
     await away.close()
+
+
+async def test_a_turn_is_one_caller_s_until_it_is_over(queue: ReadyQueue) -> None:
+    """Whoever asks first has it, nobody else has, and a different turn is a matter of its own."""
+    assert await queue.turn("one", timedelta(milliseconds=50))
+    assert await queue.turn("other", timedelta(minutes=1))
+    assert not await queue.turn("other", timedelta(minutes=1))
+
+    async def over() -> bool:
+        return await queue.turn("one", timedelta(minutes=1))
+
+    await until(over)
+    assert not await over()

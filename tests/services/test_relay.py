@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from hub import Args, Backoff, JobContext, job
+from hub.infra.queue import key_of
 from tests.services.conftest import Start
 from tests.services.engine import another
 from tests.until import until
@@ -64,6 +65,49 @@ async def test_lost_hand_overs_beyond_one_page_are_found(start: Start) -> None:
     assert [
         tuple(row) for row in await engine.sql("SELECT count(*) FROM jobs WHERE dispatched_at IS NULL")
     ] == [(2500,)]
+
+
+async def test_relays_take_turns_at_looking_for_lost_hand_overs(start: Start) -> None:
+    """One looks for all, though others may be many; when its turn is over, or lost with Redis, whoever comes first does."""
+    engine = await start(work)
+    other = await another(engine.hub)
+    made = await engine.submit("test_relay.work")
+    redis = engine.hub.queue.redis
+
+    async def lose() -> None:
+        await redis.delete(key_of("default"))
+        await engine.sql("UPDATE jobs SET dispatched_at = now() - interval '1 minute'")
+
+    async def is_lost() -> bool:
+        return (await engine.job(made)).dispatched_at is not None
+
+    await engine.relay.sweep()
+    await lose()
+    await other.relay.sweep()
+    assert await is_lost()
+
+    async def found() -> bool:
+        await other.relay.sweep()
+        return not await is_lost()
+
+    # The first one is never heard of again.
+    await until(found)
+    await lose()
+    await redis.flushall()
+    await engine.relay.sweep()
+    assert not await is_lost()
+
+
+async def test_lost_workers_are_found_out_of_turn(start: Start) -> None:
+    """Every relay looks for them, and still when Redis gives the turn to another."""
+    engine = await start(loop)
+    made = await engine.submit("test_relay.loop")
+    victim = await another(engine.hub)
+    assert len(await victim.claim()) == 1
+    await victim.store.heartbeat(timedelta(seconds=-1))
+    assert await engine.hub.queue.turn("sweep", timedelta(minutes=1))
+    await engine.relay.sweep()
+    assert (await engine.job(made)).worker_id is None
 
 
 async def test_jobs_of_a_dead_worker_are_rescued_and_a_crash_loop_ends(start: Start) -> None:
