@@ -73,12 +73,15 @@ def resume(*, name: str, reason: str | None, as_json: bool) -> None:
 
 
 def _row(queue: QueueView) -> Sequence[object]:
-    depth = queue.depth
+    depth, more = queue.depth, "+" if queue.bounded else ""
     oldest = None if queue.oldest_due_seconds is None else duration(queue.oldest_due_seconds)
     return (
         queue.name,
         "paused" if queue.paused else "open",
-        *(depth[state] for state in ("queued", "running", "retrying", "scheduled", "held", "failed")),
+        *(
+            f"{depth[state]}{more}"
+            for state in ("queued", "running", "retrying", "scheduled", "held", "failed")
+        ),
         queue.finished_last_minute,
         oldest,
     )

@@ -147,18 +147,20 @@ class Inspect:
 
     async def queues(self) -> list[QueueView]:
         """Every queue, by name."""
-        depths, finished = await self._store.depths(), await self._store.finished(_MINUTE)
-        by_name: dict[str, list[Sequence[Any]]] = {}
-        for row in depths:
-            by_name.setdefault(row[0], []).append(row)
-        return [queue_view(name, rows, finished.get(name, (0, 0))) for name, rows in by_name.items()]
+        return await self._queues(None)
 
     async def queue(self, name: str) -> QueueView:
         """One queue. Raises NotFound."""
-        for queue in await self.queues():
-            if queue.name == name:
-                return queue
+        for queue in await self._queues(name):
+            return queue
         raise NotFound(f"there is no queue {name!r}", code="unknown_queue")
+
+    async def _queues(self, name: str | None) -> list[QueueView]:
+        depths, finished = await self._store.depths(name), await self._store.finished(_MINUTE)
+        by_name: dict[str, list[Sequence[Any]]] = {}
+        for row in depths:
+            by_name.setdefault(row[0], []).append(row)
+        return [queue_view(queue, rows, finished.get(queue, (0, 0))) for queue, rows in by_name.items()]
 
     async def providers(self) -> list[ProviderView]:
         """Every provider, by name."""

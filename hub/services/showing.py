@@ -153,13 +153,13 @@ def queue_view(name: str, rows: Sequence[Sequence[Any]], finished: tuple[int, in
     """A queue, from the rows of its depths and what ended in the last minute."""
     depth = dict.fromkeys(_OPEN_STATES, 0)
     oldest: float | None = None
-    for _, _, state, count, due, now in rows:
-        if state is not None:
-            depth[state] = count
+    for _, _, state, count, due, now, _ in rows:
+        depth[state] = count
         if due is not None:
             oldest = max(0.0, (now - due).total_seconds())
     paused_at = rows[0][1]
-    return QueueView(name, paused_at is not None, paused_at, depth, oldest, *finished)
+    bounded = any(row[6] for row in rows)
+    return QueueView(name, paused_at is not None, paused_at, depth, bounded, oldest, *finished)
 
 
 def provider_view(provider: Provider, breakers: list[BreakerView], parked: dict[str, int]) -> ProviderView:

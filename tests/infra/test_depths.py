@@ -1,6 +1,7 @@
 """How much is due: counted by queue, whatever state it waits in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import text
 
 from hub.infra.store.database import Database
 from hub.infra.store.depths import Depth, DepthStore
+from hub.infra.store.reading import ReadingStore
 
 
 @pytest.fixture
@@ -50,3 +52,24 @@ async def test_what_is_due_is_counted_wherever_it_waits(database: Database) -> N
     assert (idle, later) == (Depth("idle", 0, 0.0), Depth("later", 0, 0.0))
     assert (mail.queue, mail.jobs) == ("mail", 4)
     assert 60 <= mail.oldest < 90
+
+
+async def test_open_work_is_counted_by_state_and_no_further_than_its_bound(database: Database) -> None:
+    """What stopped at the bound says so; a queue asked for by name is told alone, and an empty one is told as well."""
+    store = ReadingStore(database)
+    for age in (10, 20, 30):
+        await put(database, "mail", "queued", age)
+    await put(database, "mail", "queued", 40, handed=True)
+    await put(database, "later", "scheduled", -60)
+
+    def counts(rows: Sequence[Sequence[Any]]) -> dict[tuple[str, str], tuple[int, bool]]:
+        return {(row[0], row[2]): (row[3], row[6]) for row in rows if row[3]}
+
+    assert counts(await store.depths(most=5)) == {
+        ("mail", "queued"): (4, False),
+        ("later", "scheduled"): (1, False),
+    }
+    assert counts(await store.depths("mail", most=3)) == {("mail", "queued"): (4, True)}
+    assert counts(await store.depths("mail", most=2)) == {("mail", "queued"): (3, True)}
+    assert {row[0] for row in await store.depths("idle")} == {"idle"}
+    assert await store.depths("unknown") == []

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from hub.infra.store.database import Database
+from hub.infra.store.depths import BY_STATE, MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,29 +130,6 @@ _EVENT = """
 
 _UNSETTLED = text("SELECT id FROM jobs WHERE id = ANY(CAST(:ids AS uuid[])) AND settled_at IS NULL")
 
-# Each part is served by one of the partial indexes on jobs, so that settled work costs nothing here.
-_DEPTHS = text("""
-WITH open AS (
-    SELECT queue, 'queued' AS state, count(*) AS jobs, min(run_at) AS oldest FROM jobs
-    WHERE state = 'queued' AND dispatched_at IS NULL GROUP BY queue
-    UNION ALL
-    SELECT queue, 'queued', count(*), min(run_at) FROM jobs WHERE dispatched_at IS NOT NULL GROUP BY queue
-    UNION ALL
-    SELECT queue, state, count(*), min(run_at) FROM jobs
-    WHERE state IN ('scheduled', 'retrying', 'waiting') GROUP BY queue, state
-    UNION ALL
-    SELECT queue, 'running', count(*), NULL FROM jobs WHERE state = 'running' GROUP BY queue
-    UNION ALL
-    SELECT queue, 'held', count(*), NULL FROM jobs WHERE state = 'held' GROUP BY queue
-    UNION ALL
-    SELECT queue, 'failed', count(*), NULL FROM jobs WHERE state = 'failed' GROUP BY queue
-)
-SELECT q.name, q.paused_at, o.state, CAST(sum(o.jobs) AS bigint),
-       min(o.oldest) FILTER (WHERE o.state = 'queued'), clock_timestamp()
-FROM queues q LEFT JOIN open o ON o.queue = q.name
-GROUP BY q.name, q.paused_at, o.state ORDER BY q.name, o.state
-""")
-
 _FINISHED = text("""
 SELECT j.queue, count(*) FILTER (WHERE t.outcome = 'succeeded'), count(*)
 FROM attempts t JOIN jobs j ON j.id = t.job_id
@@ -214,9 +192,11 @@ class ReadingStore:
         rows = await self._database.run(text(statement), {"id": event})
         return EventFile(EventRecord(*rows[0][:9]), rows[0][9], rows[0][10]) if rows else None
 
-    async def depths(self) -> Sequence[Sequence[Any]]:
-        """Per queue and state of open work: name, paused since, state, count, oldest due time, now."""
-        return await self._database.run(_DEPTHS)
+    async def depths(self, queue: str | None = None, *, most: int = MOST) -> Sequence[Sequence[Any]]:
+        """Per queue, of all or of one, and state of open work: name, paused since, state, count, oldest due time, now, and
+        whether the count stopped at `most`.
+        """
+        return await self._database.run(BY_STATE, {"name": queue, "most": most})
 
     async def finished(self, within: timedelta) -> dict[str, tuple[int, int]]:
         """Per queue: attempts that succeeded, and all that ended, within this time."""
