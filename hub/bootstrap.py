@@ -97,7 +97,7 @@ async def build(
     around = surroundings or Surroundings()
     redactor = redactor or Redactor.knowing(config.secrets())
     async with AsyncExitStack() as stack:
-        database = Database(database_url)
+        database = Database(database_url, pooled=config.database_pooled)
         stack.push_async_callback(database.close)
         queue = ReadyQueue(redis_url)
         stack.push_async_callback(queue.close)

@@ -95,6 +95,7 @@ class Config:
 
     Attributes:
         database_url: None for the embedded PostgreSQL.
+        database_pooled: whether a transaction-mode pooler stands before it.
         redis_url: None for the embedded Redis.
         webhook_secrets: only the sources that have any, oldest first as configured.
         environment: such as `production`, for error reports; so is `release`.
@@ -107,6 +108,7 @@ class Config:
     log: LogConfig
     var_dir: Path
     database_url: Secret | None
+    database_pooled: bool
     redis_url: Secret | None
     sentry_dsn: Secret | None
     environment: str
@@ -173,6 +175,13 @@ def _own(env: Environment) -> Config:
         database_url=env.secret(
             "HUB_DATABASE_URL", "PostgreSQL", default="the embedded PostgreSQL", check=check_postgres
         ),
+        database_pooled=env.choice(
+            "HUB_DATABASE_POOLED",
+            "no",
+            "whether a pooler in transaction mode (PgBouncer) stands before PostgreSQL",
+            ("no", "yes"),
+        )
+        == "yes",
         redis_url=env.secret("HUB_REDIS_URL", "Redis", default="the embedded Redis", check=check_redis),
         var_dir=env.parsed("HUB_VAR_DIR", Path("var"), "where the embedded servers keep their data", Path),
         web=_web(env),

@@ -64,7 +64,7 @@ def operator() -> Principal:
 
 
 async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
-    database = Database(opened.database_url, size=2)
+    database = Database(opened.database_url, size=2, pooled=opened.config.database_pooled)
     try:
         inspect = Inspect(
             ReadingStore(database), opened.registry, _NoBreakers(), clock=lambda: datetime.now(UTC)

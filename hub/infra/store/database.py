@@ -31,16 +31,19 @@ class Database:
 
     def __init__(self, url: str, *, size: int = 6, pooled: bool = False) -> None:
         self._engine = _engine(url, size=size, pooled=pooled)
-        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # A pooler may give every transaction another server, so what prepares and what runs a statement must be in one.
+        self._single = (
+            self._engine if pooled else self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
 
     async def run(self, statement: TextClause, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
-        """Run one statement as one transaction in one round trip, and give its rows.
+        """Run one statement as one transaction (in one round trip unless pooled), and give its rows.
 
         Raises:
             Unavailable: the database is away, full or restarting.
         """
         with passing_troubles():
-            async with self._single.connect() as connection:
+            async with self._single.begin() as connection:
                 result = await connection.execute(statement, parameters or {})
                 return result.all() if result.returns_rows else []
 
@@ -61,6 +64,8 @@ def _engine(url: str, *, size: int, pooled: bool) -> AsyncEngine:
         connect = partial(asyncpg.connect, url, timeout=5, statement_cache_size=0)
         return create_async_engine(
             "postgresql+asyncpg://?prepared_statement_cache_size=0",
+            # Nameless: a name would stay with a server that others get next.
+            connect_args={"prepared_statement_name_func": lambda: ""},
             async_creator=connect,
             poolclass=NullPool,
             hide_parameters=True,
