@@ -83,7 +83,7 @@ def show(*, job: UUID, as_json: bool) -> None:
 @reason_option
 @json_option
 def retry(*, job: UUID, reason: str | None, as_json: bool) -> None:
-    """Run a failed or cancelled job again; what it has done already is not done twice."""
+    """Run a failed, cancelled or held job again; what it has done already is not done twice."""
     _told(at_desk(lambda desk: _retry(desk, job, reason)), as_json=as_json)
 
 

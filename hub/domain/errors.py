@@ -22,6 +22,7 @@ HubError
 ├── Fail                        raised by a job: stop for good, with this reason
 ├── Snooze                      raised by a job: run again later, without using up the retry budget
 ├── UncertainEffect             an effect may exist and a repeat is not protected: a person decides
+├── ArgsUnknown                 a job's arguments do not fit this release: held for the one that accepted them
 └── StepsChanged                the record of this job's steps does not fit its code any more: held, not guessed
 """
 
@@ -227,6 +228,12 @@ class UncertainEffect(HubError):
         super().__init__(
             f"{step} was sent at {at} and never answered; look it up at the provider before a retry"
         )
+
+
+class ArgsUnknown(HubError):
+    """Arguments that another release accepted and that do not fit this one, as during a deploy."""
+
+    code = "args_unknown"
 
 
 class StepsChanged(HubError):

@@ -6,7 +6,8 @@ running    a worker holds it under a lease. In: claim. Out: every state that `de
 retrying   a later attempt is due at `run_at`. In: decide. Out: queued when due (relay) or at once (a person), cancelled.
 waiting    for time or an event, holding no worker. In: decide. Out: queued, cancelled.
 held       its queue is paused, or this release does not know the job, its arguments or its steps. Never failed for that.
-           In: claim, relay, decide. Out: queued when the reason has gone, cancelled.
+           In: claim, relay, decide. Out: queued when the reason has gone (relay), once for each worker that starts or by a
+           person where only an attempt can tell (recorded steps, arguments); cancelled.
 succeeded  final.
 failed     final until a person acts: the operators' inbox. Out: queued (a person retries it).
 cancelled  final until a person acts. Out: queued (a person retries it).
@@ -56,8 +57,19 @@ class Reason(StrEnum):
     CRASH_LOOP = "crash_loop"  # it keeps killing its worker
     QUEUE_PAUSED = "queue_paused"
     UNKNOWN_JOB = "unknown_job"  # a name this release does not know
+    ARGS_UNKNOWN = "args_unknown"  # arguments that another release accepted and that do not fit this one
     STEPS_CHANGED = "steps_changed"  # recorded steps that this release's code does not ask for
     BY_OPERATOR = "by_operator"
+
+
+# Held for what only an attempt can tell: whether the arguments or the recorded steps fit. Each worker that starts tries
+# such jobs once, since it may be of the release that they fit; a person may have them tried at any time.
+TRIED_AGAIN = frozenset({Reason.ARGS_UNKNOWN, Reason.STEPS_CHANGED})
+
+
+def is_retryable(state: JobState, reason: str | None) -> bool:
+    """Whether a person may retry a job that stands so."""
+    return state in RETRYABLE or (state is JobState.HELD and reason in TRIED_AGAIN)
 
 
 class OutcomeKind(StrEnum):

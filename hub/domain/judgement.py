@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from hub.domain.errors import (
+    ArgsUnknown,
     CallError,
     Declined,
     Fail,
@@ -48,7 +49,7 @@ def failure_of(error: BaseException, job: str, step: str, redact: Callable[[str]
     return Failure(code, message, kind, signature_of(job, step, kind, code, message))
 
 
-def judge(error: BaseException, failure: Failure) -> Outcome:  # noqa: C901, PLR0911 - one case for each error
+def judge(error: BaseException, failure: Failure) -> Outcome:  # noqa: C901, PLR0911, PLR0912 - one case for each error
     """Say what the attempt came to. Anything nobody foresaw may pass, and is tried again."""
     match error:
         case Snooze():
@@ -62,6 +63,8 @@ def judge(error: BaseException, failure: Failure) -> Outcome:  # noqa: C901, PLR
             return Snoozed(delay, failure)
         case UncertainEffect():
             return Uncertain(failure)
+        case ArgsUnknown():
+            return Holds(failure, Reason.ARGS_UNKNOWN)
         case StepsChanged():
             return Holds(failure, Reason.STEPS_CHANGED)
         case Fail():

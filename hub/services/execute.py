@@ -14,7 +14,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from hub.domain.encoding import without_nul
-from hub.domain.errors import Invalid, Unavailable
+from hub.domain.errors import ArgsUnknown, Invalid, Unavailable
 from hub.domain.jobs import (
     Failed,
     Failure,
@@ -247,7 +247,8 @@ def read_args(spec: JobSpec, claimed: Claimed) -> BaseModel:
     """A job's arguments, from what was submitted or from the event that started it.
 
     Raises:
-        Invalid: they do not fit, which will not pass by itself.
+        ArgsUnknown: what was submitted does not fit. It did when it was accepted, so another release knows it.
+        Invalid: the event does not fit, which will not pass by itself.
     """
     try:
         if claimed.args is None:
@@ -257,10 +258,10 @@ def read_args(spec: JobSpec, claimed: Claimed) -> BaseModel:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = "/".join(str(part) for part in first["loc"])
-        what = "event" if claimed.args is None else "arguments"
-        raise Invalid(
-            f"the {what} do not fit {spec.name}: {where}: {first['msg']}", code="invalid_args"
-        ) from None
+        why = f"{spec.name}: {where}: {first['msg']}"
+        if claimed.args is None:
+            raise Invalid(f"the event does not fit {why}", code="invalid_args") from None
+        raise ArgsUnknown(f"the arguments do not fit this release's {why}") from None
     return model
 
 

@@ -9,11 +9,11 @@ import orjson
 from hub.domain.access import Principal
 from hub.domain.errors import Conflict
 from hub.domain.ids import JobId
-from hub.domain.jobs import CANCELLABLE, RETRYABLE, JobState, Reason
+from hub.domain.jobs import CANCELLABLE, JobState, Reason, is_retryable
 from hub.infra.store.operations import Audit, OperationsStore, Reach, ReplayedJob
 from hub.registry import Registry
 from hub.services.inspect import Inspect
-from hub.services.views import JobDetail, QueueView, ReplayedEvent
+from hub.services.views import EventDetail, JobDetail, QueueView, ReplayedEvent
 
 
 class Operate:
@@ -36,6 +36,8 @@ class Operate:
 
     async def retry(self, principal: Principal, job: UUID, *, reason: str | None = None) -> JobDetail:
         """Queue a failed or cancelled job again with a fresh budget, or run a planned retry now.
+
+        A job that is held for its arguments or its recorded steps is tried again as it stands, in the same generation.
 
         Args:
             principal: who asks.
@@ -75,7 +77,7 @@ class Operate:
 
         Raises:
             NotFound: there is no such event.
-            Conflict: its body is gone, or no job subscribes to it.
+            Conflict: its body is gone, no job subscribes to it, or a job of the same name is still at work on it.
         """
         known = await self._inspect.get_event(event)
         subscribers = self._registry.subscribers(known.source, known.type)
@@ -85,9 +87,7 @@ class Operate:
         jobs = [ReplayedJob(self._new_id(), spec.name, spec.queue, spec.priority) for spec in subscribers]
         made = [job.id for job in jobs]
         if not await self._store.replay(event, jobs, self._audit(principal, reason=reason, jobs=made)):
-            raise Conflict(
-                "the event's body is gone (retention), so it cannot be replayed", code="event_emptied"
-            )
+            raise _why_not_replayed(await self._inspect.get_event(event))
         return ReplayedEvent(event, made)
 
     def _audit(self, principal: Principal, **detail: Any) -> Audit:
@@ -104,14 +104,27 @@ def _reach(principal: Principal) -> Reach:
     return Reach(None if principal.sees_all else principal.application)
 
 
+def _why_not_replayed(event: EventDetail) -> Conflict:
+    if event.body_base64 is None:
+        return Conflict(
+            "the event's body is gone (retention), so it cannot be replayed", code="event_emptied"
+        )
+    return Conflict(
+        "a job of this event is not settled yet, and a replay would do the same beside it: wait for it, or cancel it",
+        code="replay_under_way",
+    )
+
+
 def _why_not_retried(job: JobDetail) -> Conflict:
     if job.state is JobState.FAILED and job.reason == Reason.UNCERTAIN:
         return Conflict(
             f'{job.retry.text}; then retry with {{"reason": "what you found"}}', code="uncertain_effect"
         )
     # Between the refusal and this look somebody else may have acted: then what is seen would allow it.
-    if job.state in RETRYABLE:
+    if is_retryable(job.state, job.reason):
         return Conflict("the job has just changed; look again", code="just_changed")
+    if job.state is JobState.HELD:
+        return Conflict(job.retry.text, code="job_held")
     return Conflict(
         f"a job that is {job.state.value} cannot be retried: {_hint(job)}", code=f"job_{job.state.value}"
     )

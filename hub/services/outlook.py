@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import assert_never
 
 from hub.domain.effects import Certainty, Effect
-from hub.domain.jobs import RETRYABLE, JobState, Reason
+from hub.domain.jobs import JobState, Reason, is_retryable
 from hub.services.views import Next, NextAction, RetryAdvice, StepView
 
 WAITS_FOR_WORKER = Next(NextAction.RUN, None, "waits for a worker")
@@ -43,8 +43,11 @@ def next_of(  # noqa: PLR0911 - one for each state
 
 def retry_advice(state: JobState, reason: str | None, steps: Sequence[StepView]) -> RetryAdvice:
     """Say whether a person may retry a job, and whether an effect could be done twice by it."""
-    if state not in RETRYABLE:
-        return RetryAdvice(allowed=False, safe=False, text=f"a job that is {state.value} cannot be retried")
+    if not is_retryable(state, reason):
+        return RetryAdvice(allowed=False, safe=False, text=_not_retried(state, reason))
+    if state is JobState.HELD:
+        text = "it goes on where it stopped: finished steps are not done again, and what still does not fit is held again"
+        return RetryAdvice(allowed=True, safe=True, text=text)
     doubtful = [
         step for step in steps if step.certainty is Certainty.UNKNOWN and step.effect is not Effect.READ
     ]
@@ -60,6 +63,16 @@ def retry_advice(state: JobState, reason: str | None, steps: Sequence[StepView])
             allowed=True, safe=True, text=f"{done} finished step(s) are remembered and not done again"
         )
     return RetryAdvice(allowed=True, safe=True, text="nothing was done yet that could be done twice")
+
+
+def _not_retried(state: JobState, reason: str | None) -> str:
+    match reason if state is JobState.HELD else None:
+        case Reason.QUEUE_PAUSED:
+            return "a job that is held for its queue cannot be retried: resume the queue"
+        case Reason.UNKNOWN_JOB:
+            return "a job that is held for its name cannot be retried: deploy the release that knows it"
+        case _:
+            return f"a job that is {state.value} cannot be retried"
 
 
 def _doubt(steps: Sequence[StepView]) -> str:
@@ -93,11 +106,18 @@ def _held(reason: str | None, queue: str, job: str) -> Next:
             return _resumed(queue)
         case Reason.UNKNOWN_JOB:
             return Next(NextAction.WAIT, None, f"waits for a release that knows {job}")
+        case Reason.ARGS_UNKNOWN:
+            return Next(
+                NextAction.WAIT,
+                None,
+                "waits for a release that its arguments fit; each worker that starts tries it once, as does a retry",
+            )
         case Reason.STEPS_CHANGED:
             return Next(
                 NextAction.DECIDE,
                 None,
-                "a person decides: its recorded steps do not fit this release; cancel it, or deploy one they fit",
+                "a person decides: its recorded steps do not fit this release; deploy one they fit (each worker that"
+                " starts tries it once, as does a retry), or cancel it",
             )
         case _:
             return Next(NextAction.WAIT, None, "held until the reason has gone")

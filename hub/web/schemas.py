@@ -125,8 +125,12 @@ class NoQuery(Query):
 class WaitQuery(Query):
     """Whether to wait for the job."""
 
-    wait: float = Field(default=0, ge=0, le=MAX_WAIT, examples=[5], allow_inf_nan=False)
-    """Seconds to hold the request until the job has settled."""
+    wait: Annotated[
+        float,
+        Field(ge=0, examples=[5], allow_inf_nan=False),
+        AfterValidator(lambda wait: min(wait, MAX_WAIT)),
+    ] = 0
+    """Seconds to hold the request until the job has settled; more than 30 is taken for 30."""
 
 
 class PageQuery(Query):

@@ -14,6 +14,7 @@ from hub.domain.jobs import (
     MAX_DELAY,
     RETRYABLE,
     SETTLED,
+    TRIED_AGAIN,
     Failed,
     FailedForGood,
     Failure,
@@ -28,6 +29,7 @@ from hub.domain.jobs import (
     Uncertain,
     Waits,
     decide,
+    is_retryable,
     normalise,
     signature_of,
 )
@@ -193,6 +195,8 @@ def test_what_a_person_may_do_fits_the_states() -> None:
     """Nothing that runs or succeeded can be retried; nothing settled or running can be cancelled."""
     assert not RETRYABLE & {JobState.SUCCEEDED, JobState.RUNNING, JobState.QUEUED}
     assert not CANCELLABLE & (SETTLED | {JobState.RUNNING})
+    assert {reason for reason in Reason if is_retryable(JobState.HELD, reason)} == TRIED_AGAIN
+    assert all(is_retryable(state, None) is (state in RETRYABLE) for state in JobState)
     assert set(JobState) == CANCELLABLE | SETTLED | {JobState.RUNNING}
 
 

@@ -144,7 +144,7 @@ class Life(RuleBasedStateMachine):
         self._move(Waits(self.now + delay))
 
     @precondition(lambda self: self.state is JobState.RUNNING)
-    @rule(reason=st.sampled_from([Reason.STEPS_CHANGED, Reason.UNKNOWN_JOB]))
+    @rule(reason=st.sampled_from([Reason.STEPS_CHANGED, Reason.ARGS_UNKNOWN]))
     def is_held(self, reason: Reason) -> None:
         """This release cannot run it."""
         self._move(Holds(FAILURE, reason))

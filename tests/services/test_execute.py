@@ -177,15 +177,36 @@ async def test_an_attempt_that_takes_too_long_says_so(start: Start) -> None:
     assert "0.03 s" in row.error_message
 
 
-async def test_arguments_that_no_longer_fit_are_failed_for_good(start: Start) -> None:
-    """What was accepted by another release and does not fit this one is said, with its place."""
+async def test_arguments_that_another_release_accepted_are_held_for_it(start: Start) -> None:
+    """What does not fit is said, with its place, and costs no budget; a person may have it tried again."""
     engine = await start(pay)
     made = await engine.submit("test_execute.pay")
     await engine.sql("""UPDATE jobs SET args = '{"item": 5}' WHERE id = :id""", id=made)
     await engine.work()
     row = await engine.job(made)
-    assert (row.state, row.reason, row.error_code) == ("failed", "invalid", "invalid_args")
+    assert (row.state, row.reason, row.error_code) == ("held", "args_unknown", "args_unknown")
     assert "item" in row.error_message
+    await engine.sql("""UPDATE jobs SET args = '{"item": "a"}' WHERE id = :id""", id=made)
+    await engine.retry(made)
+    await engine.work()
+    row = await engine.job(made)
+    assert (row.state, row.generation, row.failures, row.attempt) == ("succeeded", 1, 0, 2)
+
+
+async def test_an_event_that_does_not_fit_is_failed_for_good(start: Start) -> None:
+    """No release has accepted it: what a provider sends is read for the first time when the job runs."""
+    engine = await start(pay)
+    made = await engine.submit("test_execute.pay")
+    event = engine.hub.new_id()
+    await engine.sql(
+        """INSERT INTO events (id, source, external_id, type, headers, body, secret_index, correlation_id)
+           VALUES (:event, 's', 'evt_1', 't', '{}', '{"item": 5}', 0, 'c')""",
+        event=event,
+    )
+    await engine.sql("UPDATE jobs SET args = NULL, event_id = :event WHERE id = :id", id=made, event=event)
+    await engine.work()
+    row = await engine.job(made)
+    assert (row.state, row.reason, row.error_code) == ("failed", "invalid", "invalid_args")
 
 
 async def test_an_unanswered_effect_without_idempotency_goes_to_a_person(

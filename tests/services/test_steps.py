@@ -204,6 +204,21 @@ async def test_steps_in_another_order_are_held_and_not_guessed(
     assert (row.state, row.reason, len(server.requests)) == ("held", "steps_changed", 2)
 
 
+async def test_a_retry_of_held_steps_goes_on_where_they_fit(start: Start, server: shop.Server) -> None:
+    """After the release they fit is back, what was sent is not sent again."""
+    engine = await start(follow_plan)
+    PLANS[:] = [("a", "b"), ("b", "a"), ("a", "b", "wrap")]
+    made = await engine.submit("test_steps.follow_plan")
+    await engine.work()
+    await engine.pass_time()
+    await engine.work()
+    assert (await engine.job(made)).state == "held"
+    await engine.retry(made)
+    await engine.work()
+    row = await engine.job(made)
+    assert (row.state, row.generation, len(server.requests)) == ("succeeded", 1, 3)
+
+
 async def test_another_question_is_asked_and_not_answered_from_the_record(
     start: Start, server: shop.Server
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hub.services.hub import Hub
+from hub.web.schemas import WaitQuery
 from tests.web.client import Client
 from tests.web.conftest import Query
 
@@ -253,6 +254,52 @@ async def test_waiting_returns_as_soon_as_the_job_settles(shop: Client, query: Q
     answers = await asyncio.wait_for(asyncio.gather(*waiting), 10)
     assert {answer.json["state"] for answer in answers} == {"succeeded"}
     assert (await late).json["state"] == "queued"
+
+
+async def test_a_wait_that_is_too_long_is_taken_for_the_longest(shop: Client, query: Query) -> None:
+    """A caller that asks for a minute is served, and asks again after half of it."""
+    assert WaitQuery.model_validate({"wait": "31"}).wait == 30
+    job = await submit(shop)
+    await query("UPDATE jobs SET state = 'succeeded', settled_at = now(), dispatched_at = NULL")
+    assert (await shop.get(f"/v1/jobs/{job['id']}?wait=60")).json["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("reason", ["steps_changed", "args_unknown"])
+async def test_what_did_not_fit_a_release_is_tried_again_as_it_stands(
+    shop: Client, admin: Client, query: Query, reason: str
+) -> None:
+    """In its own generation, whose record still counts, and with the budget it has left; audited."""
+    job = await submit(shop)
+    await fail(query, job["id"])
+    await query("UPDATE jobs SET state = 'held', reason = $1, settled_at = NULL, failures = 1", reason)
+    seen = (await shop.get(f"/v1/jobs/{job['id']}")).json
+    assert (seen["retry"]["allowed"], seen["retry"]["safe"]) == (True, True)
+    assert "tries it once" in seen["next"]["text"]
+    answer = await admin.post(f"/v1/jobs/{job['id']}/retry", {"reason": "the old release is back"})
+    assert answer.status == 200, answer.body
+    assert [answer.json[name] for name in ("state", "reason", "generation", "failures")] == [
+        "queued",
+        None,
+        1,
+        1,
+    ]
+    assert await query("SELECT generation, certainty FROM steps") == [(1, "unknown")]
+    assert await query("SELECT subject FROM audit_log WHERE action = 'job.retry'") == [(job["id"],)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"), [("queue_paused", "resume the queue"), ("unknown_job", "deploy the release")]
+)
+async def test_what_waits_for_something_else_is_not_retried_but_explained(
+    shop: Client, admin: Client, query: Query, reason: str, hint: str
+) -> None:
+    """A retry would be held again at once."""
+    job = await submit(shop)
+    await query("UPDATE jobs SET state = 'held', reason = $1, dispatched_at = NULL", reason)
+    answer = await admin.post(f"/v1/jobs/{job['id']}/retry")
+    assert (answer.status, answer.json["code"]) == (409, "job_held")
+    assert hint in answer.json["detail"]
+    assert await query("SELECT state, reason FROM jobs") == [("held", reason)]
 
 
 async def test_a_failed_job_is_retried_with_a_fresh_budget_and_audited(

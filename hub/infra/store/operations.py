@@ -42,22 +42,25 @@ def _noted(action: str, subject: str) -> str:
     """  # noqa: S608 - the parts are constants
 
 
-# A retry by a person opens a new generation with a fresh budget; running a planned retry now does not.
+# A retry by a person opens a new generation with a fresh budget; running a planned retry now does not, and neither does
+# trying a held job again: its steps stay those of its generation, so that nothing recorded is sent again.
 # A new generation vouches for the effects that may exist (see hub.domain.effects.resume) only where the job said that
 # they are in doubt, so that the person has looked: elsewhere they are carried into the new generation as they are.
 _RETRY = text(f"""
 WITH before AS (
     SELECT id, state, reason FROM jobs
     WHERE id = :id AND (CAST(:application AS uuid) IS NULL OR application_id = :application)
-      AND (state IN ('cancelled', 'retrying') OR state = 'failed' AND (reason <> 'uncertain' OR :decided))
+      AND (state IN ('cancelled', 'retrying') OR state = 'failed' AND (reason <> 'uncertain' OR :decided)
+           OR state = 'held' AND reason IN ('args_unknown', 'steps_changed'))
     FOR UPDATE
 ), moved AS (
     UPDATE jobs j SET
-        generation = j.generation + CASE WHEN b.state = 'retrying' THEN 0 ELSE 1 END,
-        failures = CASE WHEN b.state = 'retrying' THEN j.failures ELSE 0 END,
+        generation = j.generation + CASE WHEN b.state IN ('retrying', 'held') THEN 0 ELSE 1 END,
+        failures = CASE WHEN b.state IN ('retrying', 'held') THEN j.failures ELSE 0 END,
         crashes = 0, state = 'queued', reason = NULL, run_at = now(), settled_at = NULL, dispatched_at = NULL
     FROM before b WHERE j.id = b.id
-    RETURNING j.id, j.generation, b.state <> 'retrying' AND b.reason IS DISTINCT FROM 'uncertain' AS in_the_dark
+    RETURNING j.id, j.generation,
+              b.state NOT IN ('retrying', 'held') AND b.reason IS DISTINCT FROM 'uncertain' AS in_the_dark
 ), doubted AS (
     UPDATE steps s SET generation = m.generation FROM moved m
     WHERE m.in_the_dark AND s.job_id = m.id AND s.certainty = 'unknown'
@@ -90,10 +93,17 @@ WITH moved AS (
 SELECT name FROM moved
 """)  # noqa: S608 - the parts are constants
 
-# The event's row is locked, so that retention cannot empty its body while jobs are made that need it.
+# Locked before `_REPLAY` begins, so that retention cannot empty the body while jobs are made that need it, and of two
+# replays at once the later sees the jobs of the earlier: one statement alone would look at the moment before it waited.
+# Not FOR UPDATE, which foreign keys to the event would wait for.
+_LOCK_EVENT = text("SELECT FROM events WHERE id = :id FOR NO KEY UPDATE")
+
 _REPLAY = text(f"""
 WITH moved AS (
-    SELECT id, correlation_id FROM events WHERE id = :id AND body IS NOT NULL FOR SHARE
+    SELECT id, correlation_id FROM events e WHERE id = :id AND body IS NOT NULL AND NOT EXISTS (
+        SELECT FROM jobs j WHERE j.event_id = e.id AND j.name = ANY(CAST(:name AS text[]))
+                             AND j.state NOT IN ('succeeded', 'failed', 'cancelled')
+    )
 ), made AS (
     INSERT INTO jobs (id, name, queue, priority, state, run_at, event_id, correlation_id)
     SELECT n.id, n.name, n.queue, n.priority, 'queued', now(), m.id, m.correlation_id
@@ -127,9 +137,8 @@ class OperationsStore:
         return await self._act(_RESUME, audit, name=queue)
 
     async def replay(self, event: UUID, jobs: Sequence[ReplayedJob], audit: Audit) -> bool:
-        """Make new jobs for an event whose body is still there."""
-        return await self._act(
-            _REPLAY,
+        """Make new jobs for an event whose body is still there and that no job of these names is still at work on."""
+        values = _values(
             audit,
             id=event,
             job_id=[job.id for job in jobs],
@@ -137,7 +146,13 @@ class OperationsStore:
             queue=[job.queue for job in jobs],
             priority=[job.priority for job in jobs],
         )
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK_EVENT, {"id": event})
+            return bool((await connection.execute(_REPLAY, values)).all())
 
     async def _act(self, statement: TextClause, audit: Audit, **values: object) -> bool:
-        parameters = {**values, "audit": audit.id, "actor": audit.actor, "detail": audit.detail}
-        return bool(await self._database.run(statement, parameters))
+        return bool(await self._database.run(statement, _values(audit, **values)))
+
+
+def _values(audit: Audit, **values: object) -> dict[str, object]:
+    return {**values, "audit": audit.id, "actor": audit.actor, "detail": audit.detail}

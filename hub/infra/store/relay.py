@@ -81,6 +81,15 @@ WITH free AS (
 UPDATE jobs j SET state = 'queued', reason = NULL FROM free f WHERE j.id = f.id RETURNING j.id
 """)
 
+# Whether these fit can only be told by trying. In order, so that what is held again meanwhile is not taken twice.
+_TRY_HELD = text("""
+WITH next AS (
+    SELECT id FROM jobs WHERE state = 'held' AND reason IN ('args_unknown', 'steps_changed') AND id > :after
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs j SET state = 'queued', reason = NULL FROM next n WHERE j.id = n.id RETURNING j.id
+""")
+
 _KNOW_QUEUES = text("INSERT INTO queues (name) SELECT unnest(CAST(:names AS text[])) ON CONFLICT DO NOTHING")
 
 NOBODY = UUID(int=0)
@@ -150,3 +159,7 @@ class RelayStore:
     async def release_held(self, known: Sequence[str], limit: int) -> int:
         """Queue again what was held for a reason that has gone."""
         return len(await self._database.run(_RELEASE_HELD, {"known": list(known), "limit": limit}))
+
+    async def try_held(self, after: UUID, limit: int) -> list[UUID]:
+        """Queue again what was held as its arguments or steps did not fit; gives the ids, of those beyond `after`."""
+        return [row[0] for row in await self._database.run(_TRY_HELD, {"after": after, "limit": limit})]

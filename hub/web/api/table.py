@@ -108,13 +108,15 @@ def _jobs(registry: Registry) -> tuple[Endpoint, ...]:
         ),
         Endpoint(
             "GET", "/v1/jobs/{id}", jobs.read, Scope.JOBS_READ, "getJob", "Jobs", "Look a job up",
-            "With attempts, steps, what comes next, and whether a retry is safe. `wait` holds the request until it settles.",
+            "With attempts, steps, what comes next, and whether a retry is safe. `wait` holds the request until it settles,"
+            " 30 seconds at most.",
             (Outcome(200, "The job", Shape(JobDetail, examples.RETRYING)),),
             query=WaitQuery, refusals=(404,),
         ),
         Endpoint(
             "POST", "/v1/jobs/{id}/retry", jobs.retry, Scope.JOBS_OPERATE, "retryJob", "Jobs", "Retry a job",
-            "From `failed` and `cancelled` with a fresh budget, from `retrying` now. Steps that were done are not done again."
+            "From `failed` and `cancelled` with a fresh budget, from `retrying` now, from `held` where its arguments or steps"
+            " did not fit. Steps that were done are not done again."
             " Where an effect is uncertain, look it up at the provider first, and give the `reason`.",
             (Outcome(200, "The job", Shape(JobDetail, examples.REQUEUED)),),
             body=_WHY, refusals=(404, 409),
@@ -144,7 +146,8 @@ def _events() -> tuple[Endpoint, ...]:
         ),
         Endpoint(
             "POST", "/v1/events/{id}/replay", events.replay, Scope.EVENTS_OPERATE, "replayEvent", "Events", "Replay a webhook",
-            "Makes a new job for each job that subscribes to it now. What the old jobs did may be done once more.",
+            "Makes a new job for each job that subscribes to it now. What the old jobs did may be done once more."
+            " Refused while one of them is not settled.",
             (Outcome(200, "The new jobs", Shape(ReplayedEvent, examples.REPLAYED)),),
             body=_WHY, refusals=(404, 409),
         ),
