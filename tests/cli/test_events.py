@@ -50,7 +50,11 @@ def test_a_body_that_is_gone_is_told(cli: Cli, environ: dict[str, str]) -> None:
 def test_a_replay_makes_new_jobs(cli: Cli, environ: dict[str, str]) -> None:
     """One for each job that subscribes; the old ones stay."""
     event = str(received(environ))
+    assert "not settled yet" in cli("events", "replay", event).err
+    settle = "UPDATE jobs SET state = 'succeeded', settled_at = now(), dispatched_at = NULL"
+    sql(environ["HUB_DATABASE_URL"], settle)
     (made,) = cli("events", "replay", event, "--json").json["jobs"]
+    sql(environ["HUB_DATABASE_URL"], settle)
     assert f"hub jobs show {made}" not in cli("events", "replay", event).out
     assert len(cli("jobs", "list", "--event", event, "--json").json["items"]) == 3
 

@@ -10,11 +10,13 @@ from hub.domain.errors import Invalid, NotFound
 from hub.domain.ids import KeyId
 from hub.services.hub import Hub
 from hub.web.ratelimit import RateLimits
+from tests.until import until
 from tests.web.client import Client
 from tests.web.conftest import Query, Serve, built_at, hub_at
 from tests.web.test_jobs import WORKER, submit
 
 EVENT = {"id": "evt_1", "type": "order.paid", "total": 7}
+SETTLE = "UPDATE jobs SET state = 'succeeded', settled_at = now(), dispatched_at = NULL"
 
 
 async def test_a_webhook_is_stored_once_and_starts_its_jobs_once(anyone: Client, query: Query) -> None:
@@ -70,13 +72,51 @@ async def test_a_replay_makes_new_jobs_for_the_same_event(
 ) -> None:
     """One for each subscriber; audited with the jobs it made."""
     event = (await anyone.webhook("shop", EVENT)).json["event_id"]
+    await query(SETTLE)
     answer = await admin.post(f"/v1/events/{event}/replay", {"reason": "a fix is out"})
     assert (answer.status, len(answer.json["jobs"])) == (200, 2)
-    assert await query("SELECT DISTINCT event_id::text, state FROM jobs") == [(event, "queued")]
+    assert await query("SELECT DISTINCT event_id::text, state FROM jobs ORDER BY 2") == [
+        (event, "queued"),
+        (event, "succeeded"),
+    ]
     assert await query("SELECT count(*) FROM jobs") == [(4,)]
     [(subject, detail)] = await query("SELECT subject, detail FROM audit_log WHERE action = 'event.replay'")
     assert subject == event
     assert answer.json["jobs"][0] in detail
+
+
+async def test_of_many_replays_at_once_one_wins(anyone: Client, admin: Client, query: Query) -> None:
+    """A button that is clicked twice does not send two mails; when the jobs have settled it may be clicked again."""
+    event = (await anyone.webhook("shop", EVENT)).json["event_id"]
+    refused = await admin.post(f"/v1/events/{event}/replay")
+    assert (refused.status, refused.json["code"]) == (409, "replay_under_way")
+    for replays in (1, 2):
+        await query(SETTLE)
+        answers = await asyncio.gather(*(admin.post(f"/v1/events/{event}/replay") for _ in range(5)))
+        assert sorted(answer.status for answer in answers) == [200, 409, 409, 409, 409]
+        assert {answer.json.get("code") for answer in answers} == {None, "replay_under_way"}
+        assert await query("SELECT count(*) FROM jobs") == [(2 + 2 * replays,)]
+    assert await query("SELECT count(*) FROM audit_log WHERE action = 'event.replay'") == [(2,)]
+
+
+async def test_a_replay_that_waited_for_another_sees_its_jobs(
+    anyone: Client, admin: Client, query: Query
+) -> None:
+    """Even where it had begun before the other's jobs were there."""
+    event = (await anyone.webhook("shop", EVENT)).json["event_id"]
+    await query(SETTLE)
+    await query("BEGIN")
+    await query("SELECT FROM events FOR NO KEY UPDATE")
+    late = asyncio.create_task(admin.post(f"/v1/events/{event}/replay"))
+
+    async def waits() -> bool:
+        return await query("SELECT count(*) FROM pg_locks WHERE NOT granted") != [(0,)]
+
+    await until(waits)
+    await query("UPDATE jobs SET state = 'queued', settled_at = NULL")
+    await query("COMMIT")
+    answer = await late
+    assert (answer.status, answer.json["code"]) == (409, "replay_under_way")
 
 
 async def test_what_cannot_be_replayed_is_a_409(anyone: Client, admin: Client, query: Query) -> None:
