@@ -17,6 +17,8 @@ from hub.web.endpoints import Context, Endpoint
 from hub.web.middleware import edge
 from hub.web.openapi import document_of
 from hub.web.ratelimit import RateLimits, refuse
+from hub.web.reading import query_of
+from hub.web.schemas import NoQuery
 
 BODY_TIMEOUT = 20.0  # seconds
 _NOBODY = Principal(ApplicationId(UUID(int=0)), "nobody", KeyId(UUID(int=0)), frozenset())
@@ -70,6 +72,8 @@ def _routed(
         if allowance is not None:
             refuse(allowance)
         authorise(principal, scope)
+        if endpoint.query is NoQuery and request.query_string:
+            query_of(request, NoQuery)
         return await handler(request, Context(hub, call, principal, body_timeout))
 
     return guarded

@@ -87,5 +87,6 @@ class Endpoint:
         every = {400, 500, 503}
         guarded = {401, 403, 429} if self.scope else set()
         reads = {408, 413} if self.body else set()
-        queried = {422} if self.query is not NoQuery or self.body else set()
+        # A query that is not asked for is refused, except where providers may have one in the URL they call.
+        queried = {422} if self.scope or self.body else set()
         return tuple(sorted(every | guarded | reads | queried | set(self.refusals)))

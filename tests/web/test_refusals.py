@@ -232,9 +232,27 @@ async def test_a_cursor_of_another_list_is_refused(admin: Client, hub: Hub) -> N
     assert (await admin.get(f"/v1/events?cursor={turned}")).status == 422
 
 
-@pytest.mark.parametrize("wait", ["-1", "31", "nan", "inf", "soon"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/queues"),
+        ("GET", "/v1/providers"),
+        ("GET", "/v1/events/01980a3c-7d1e-7cc3-9a41-5f0c2b7e8d10"),
+        ("POST", "/v1/queues/payments/pause"),
+    ],
+)
+async def test_a_query_that_is_not_asked_for_is_a_422(
+    admin: Client, query: Query, method: str, path: str
+) -> None:
+    """Where no parameter is known, none is ignored either, and nothing is done."""
+    answer = await admin.send(method, f"{path}?state=paused")
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "/query/state")
+    assert await query("SELECT count(*) FROM audit_log WHERE action LIKE 'queue%'") == [(0,)]
+
+
+@pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon"])
 async def test_waiting_has_bounds(shop: Client, wait: str) -> None:
-    """0 to 30 seconds."""
+    """No time that is none."""
     answer = await shop.get(f"/v1/jobs/01980a3c-7d1e-7cc3-9a41-5f0c2b7e8d10?wait={wait}")
     assert answer.status == 422
 
