@@ -113,6 +113,8 @@ events = Table(
     _time("received_at", default=True),
     # Tells duplicates apart, for intake.
     UniqueConstraint("source", "external_id"),
+    Index("events_list_by_correlation", "correlation_id"),
+    Index("events_list_by_type", "type", "id"),
 )
 
 jobs = Table(
@@ -181,6 +183,13 @@ Index("jobs_failed", jobs.c.id, postgresql_where=text("state = 'failed'"))
 Index("jobs_list_by_application", jobs.c.application_id, jobs.c.id)
 Index("jobs_list_by_correlation", jobs.c.correlation_id)
 Index("jobs_list_by_event", jobs.c.event_id, postgresql_where=text("event_id IS NOT NULL"))
+# Only what has failed at some time is in it, so a success does not pay for it.
+Index(
+    "jobs_list_by_error",
+    jobs.c.error_signature,
+    jobs.c.id,
+    postgresql_where=text("error_signature IS NOT NULL"),
+)
 Index(
     "jobs_list_by_tag",
     jobs.c.tags,

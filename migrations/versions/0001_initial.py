@@ -45,6 +45,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("events_pkey")),
         sa.UniqueConstraint("source", "external_id", name=op.f("events_source_external_id_key")),
     )
+    op.create_index("events_list_by_correlation", "events", ["correlation_id"], unique=False)
+    op.create_index("events_list_by_type", "events", ["type", "id"], unique=False)
     op.create_table(
         "queues",
         sa.Column("name", sa.Text(), nullable=False),
@@ -158,6 +160,13 @@ def upgrade() -> None:
     )
     op.create_index("jobs_list_by_application", "jobs", ["application_id", "id"], unique=False)
     op.create_index("jobs_list_by_correlation", "jobs", ["correlation_id"], unique=False)
+    op.create_index(
+        "jobs_list_by_error",
+        "jobs",
+        ["error_signature", "id"],
+        unique=False,
+        postgresql_where=sa.text("error_signature IS NOT NULL"),
+    )
     op.create_index(
         "jobs_list_by_event",
         "jobs",
@@ -281,6 +290,9 @@ def downgrade() -> None:
         postgresql_where=sa.text("tags <> '[]'"),
     )
     op.drop_index("jobs_list_by_event", table_name="jobs", postgresql_where=sa.text("event_id IS NOT NULL"))
+    op.drop_index(
+        "jobs_list_by_error", table_name="jobs", postgresql_where=sa.text("error_signature IS NOT NULL")
+    )
     op.drop_index("jobs_list_by_correlation", table_name="jobs")
     op.drop_index("jobs_list_by_application", table_name="jobs")
     op.drop_index("jobs_held", table_name="jobs", postgresql_where=sa.text("state = 'held'"))
@@ -290,6 +302,8 @@ def downgrade() -> None:
     op.drop_table("api_keys")
     op.drop_table("workers")
     op.drop_table("queues")
+    op.drop_index("events_list_by_type", table_name="events")
+    op.drop_index("events_list_by_correlation", table_name="events")
     op.drop_table("events")
     op.drop_index("audit_log_by_subject", table_name="audit_log")
     op.drop_table("audit_log")

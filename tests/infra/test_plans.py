@@ -25,7 +25,7 @@ from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, NewSubmission
 from hub.infra.store.reading import ReadingStore
 from hub.infra.store.relay import RelayStore
 from hub.registry import Registry
-from hub.services.inspect import Inspect, JobFilter
+from hub.services.inspect import EventFilter, Inspect, JobFilter
 
 MANY = 50_000
 APPLICATION, EVENT, WORKER = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -38,10 +38,11 @@ INSERT INTO queues (name, paused_at) VALUES ('default', NULL), ('paused', now())
 INSERT INTO workers (id, host, pid, release, queues, concurrency, lease_until)
     VALUES ('{WORKER}', 'h', 1, '1', '{{}}', 1, now() + interval '1 minute');
 INSERT INTO events (id, source, external_id, type, headers, secret_index, correlation_id)
-    SELECT CASE n WHEN 1 THEN '{EVENT}' ELSE gen_random_uuid() END, 's', n::text, 't', '{{}}', 0, n::text
+    SELECT CASE n WHEN 1 THEN '{EVENT}' ELSE gen_random_uuid() END, 's', n::text,
+        CASE WHEN n % 100 = 0 THEN 'rare' ELSE 't' END, '{{}}', 0, n::text
     FROM generate_series(1, {MANY // 10}) n;
 INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, application_id, event_id, correlation_id, tags,
-                  dispatched_at, worker_id, started_at, settled_at)
+                  dispatched_at, worker_id, started_at, settled_at, error_signature)
     SELECT CASE n WHEN 4 THEN '{JOB}' ELSE gen_random_uuid() END, 'a.b', '{{}}',
         CASE WHEN n % 2 = 0 AND state IN ('queued', 'held') THEN 'paused' ELSE 'default' END, 5, state,
         CASE state WHEN 'held' THEN 'queue_paused' WHEN 'failed' THEN 'exhausted' END, now() - n * interval '1 second',
@@ -49,7 +50,8 @@ INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, applic
         CASE WHEN n % 1000 = 0 THEN '["rare"]' ELSE '[]' END::jsonb,
         CASE WHEN state = 'queued' AND n % 3 = 0 THEN now() - interval '1 minute' END,
         CASE WHEN state = 'running' THEN '{WORKER}'::uuid END, now(),
-        CASE WHEN state IN ('succeeded', 'failed') THEN now() END
+        CASE WHEN state IN ('succeeded', 'failed') THEN now() END,
+        CASE WHEN state = 'failed' THEN CASE WHEN n % 7 = 0 THEN 'rare' ELSE 'common' END END
     FROM (SELECT n, CASE WHEN n % 100 < 94 THEN 'succeeded' ELSE
         (ARRAY['queued', 'scheduled', 'running', 'held', 'failed', 'retrying'])[n % 100 - 93] END AS state
         FROM generate_series(1, {MANY}) n) made;
@@ -123,6 +125,16 @@ def listing(**wanted: Any) -> Query:
             ApplicationId(APPLICATION), "one", KeyId(uuid4()), frozenset(wanted.pop("scopes", {Scope.ADMIN}))
         )
         await inspect.list_jobs(principal, JobFilter(**wanted))
+
+    return ask
+
+
+def events(**wanted: Any) -> Query:
+    async def ask(explaining: Explaining) -> None:
+        inspect = Inspect(
+            ReadingStore(explaining), Registry.of(), Breakers(), clock=lambda: datetime.now(UTC)
+        )
+        await inspect.list_events(EventFilter(**wanted))
 
     return ask
 
@@ -203,6 +215,9 @@ CASES: dict[str, tuple[Query, str]] = {
     "duplicate keys": (find_key, "idempotency_keys_pkey"),
     "list an application's": (listing(scopes={Scope.JOBS_READ}), "jobs_list_by_application"),
     "list by correlation": (listing(correlation_id="77"), "jobs_list_by_correlation"),
+    "list by error": (listing(signature="rare"), "jobs_list_by_error"),
+    "list events by correlation": (events(correlation_id="77"), "events_list_by_correlation"),
+    "list events by type": (events(type="rare"), "events_list_by_type"),
     "list by event": (listing(event_id=EVENT), "jobs_list_by_event"),
     "list by tag": (listing(tag="rare"), "jobs_list_by_tag"),
     "list failed": (listing(states=(JobState.FAILED,)), "jobs_failed"),
