@@ -6,7 +6,7 @@ READY := .venv/.ready
 PYTHONS ?= python3.11 python3.12 python3.13 python3
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 # One lock serves every platform and Python; no index address is written down, so any mirror will do.
-COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 COMPILE_DEV = $(COMPILE) --group dev --constraint requirements.lock
 
 .PHONY: help setup demo test check lint types imports lock-check schema-check bench lock clean
@@ -38,7 +38,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@# What is imported once is compiled, so that the first start is as fast as all others, also where Python is told to
 	@# write no caches: a start costs half a second of processor with them and three without.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import hub.cli.serving, hub.cli.dev, hub.infra.migrate, tests.demo.show, tests.simulators.mailbox, tests.simulators.stripe'
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import hub.cli.serving, hub.cli.dev, hub.cli.jobs, hub.cli.events, hub.cli.keys, hub.cli.queues, hub.cli.check, hub.cli.webhooks, hub.infra.migrate, tests.demo.show, tests.simulators.mailbox, tests.simulators.stripe'
 	@touch $@
 
 demo: setup ## see it work: providers, jobs, failures and retries on this machine (ONCE=1: run through and stop)

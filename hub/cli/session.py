@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+import click
 
 from hub import registry as registries
 from hub.config import Config, from_environment
@@ -123,12 +124,18 @@ def _require_schema(opened: Session, patience: float) -> None:
 
 def _awaited(look: Callable[[], str | None], patience: float) -> str | None:
     deadline = time.monotonic() + patience
+    told = False
     while True:
         try:
             return look()
         except Failure as failure:
-            if failure.exit_code != Exit.UNAVAILABLE or time.monotonic() > deadline:
+            if failure.exit_code != Exit.UNAVAILABLE or time.monotonic() >= deadline:
                 raise
+            if not told:
+                click.echo(
+                    f"hub: {failure.format_message().rstrip('.')}. Waiting, {patience:g} s at most.", err=True
+                )
+                told = True
             time.sleep(1)
 
 

@@ -63,7 +63,13 @@ def _render(document: dict[str, Any], style: str) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"prose": _prose, "json": _json, "type": _type, "anchor": _anchor}
+    environment.filters |= {
+        "prose": _prose,
+        "inline": _inline,
+        "json": _json,
+        "type": _type,
+        "anchor": _anchor,
+    }
     operations = [
         {"method": method.upper(), "path": path, **operation}
         for path, methods in document["paths"].items()
@@ -102,10 +108,14 @@ def _resolved(document: dict[str, Any], thing: dict[str, Any]) -> dict[str, Any]
 
 def _prose(text: str) -> Markup:
     """The little markup that descriptions use: paragraphs, `code` and **strong**."""
+    # Escaped by `_inline`: what is added are tags without attributes.
+    return Markup("".join(f"<p>{part}</p>" for part in _inline(text).split("\n\n")))  # noqa: S704
+
+
+def _inline(text: str) -> Markup:
+    """The same without paragraphs."""
     escaped = str(escape(text))
-    marked = _STRONG.sub(r"<strong>\1</strong>", _CODE.sub(r"<code>\1</code>", escaped))
-    # Escaped above: what was added are tags without attributes.
-    return Markup("".join(f"<p>{part}</p>" for part in marked.split("\n\n")))  # noqa: S704
+    return Markup(_STRONG.sub(r"<strong>\1</strong>", _CODE.sub(r"<code>\1</code>", escaped)))  # noqa: S704
 
 
 def _json(value: Any) -> str:
