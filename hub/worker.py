@@ -123,7 +123,7 @@ class Worker(ArqWorker):
         await self._register()
         log.info(
             "worker started",
-            worker=self._store.worker,
+            worker=str(self._store.worker),
             queues=self._queues,
             concurrency=self._pace.concurrency,
             release=self._release,

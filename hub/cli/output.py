@@ -84,6 +84,8 @@ def cell(value: object) -> Text:
         return Text("")
     if isinstance(value, datetime):
         return Text(moment(value))
+    if isinstance(value, dict):
+        return Text(printable(orjson.dumps(value, default=_plain).decode()))
     if isinstance(value, list | tuple):
         return Text(", ".join(printable(str(item)) for item in value))
     text = printable(str(value))
