@@ -64,7 +64,12 @@ class Intake:
         self._new_id = new_id
         self._store = store
         self._batch: Batcher[NewEvent, Stored] = Batcher(
-            self._flush, limit=200, pending=pending, weighing=Weighing(_weight), observe=observe
+            self._flush,
+            limit=200,
+            pending=pending,
+            weighing=Weighing(_weight),
+            apart=is_data_error,
+            observe=observe,
         )
 
     async def receive(
@@ -149,20 +154,11 @@ class Intake:
         try:
             stored = await self._store.store_events(events)
         except Exception as error:
-            if len(events) > 1 and is_data_error(error):
-                return [await self._flush_alone(event) for event in events]
-            if is_unstorable(error):
+            if len(events) == 1 and is_unstorable(error):
                 # Not ours to be sorry for: sent again, it would be refused again.
                 raise Invalid("the event cannot be stored as it stands", code="unstorable") from error
             raise
         self._hand_over(events, stored)
-        return stored
-
-    async def _flush_alone(self, event: NewEvent) -> Stored | Exception:
-        try:
-            [stored] = await self._flush([event])
-        except Exception as error:  # noqa: BLE001 - it belongs to this event alone
-            return error
         return stored
 
     def _hand_over(self, events: Sequence[NewEvent], stored: Sequence[Stored]) -> None:

@@ -20,7 +20,6 @@ from hub.domain.errors import (
     Invalid,
     Rejected,
     StepsChanged,
-    Throttled,
     UncertainEffect,
 )
 from hub.domain.jobs import Failure
@@ -220,12 +219,10 @@ class Context:
     ) -> None:
         """Write down how certain the effect is; an uncertain one that no repeat could settle goes to a person."""
         failure = self.tools.failure_of(error, self.claimed.name, begun.name)
-        # Throttled is a definite no for this request, but not for the step: it is sent again as if it never was.
-        seen = Certainty.NOT_SENT if isinstance(error, Throttled) else error.certainty
         recorded = (self._recorded or {}).get(begun.position)
         certainty = conclude(
             recorded.step if recorded else None,
-            seen,
+            error.certainty,
             generation=self.claimed.generation,
             now=self._now(),
             kept_for=kept_for,
