@@ -1,7 +1,17 @@
 """The authoring surface: all that a provider, source or job file may import from the hub."""
 
 from hub.domain.effects import Effect
-from hub.domain.errors import CallError, Declined, Fail, NoAnswer, ProviderFault, Rejected, Snooze, Throttled
+from hub.domain.errors import (
+    CallError,
+    Declined,
+    Fail,
+    NoAnswer,
+    ProviderFault,
+    Rejected,
+    Snooze,
+    Throttled,
+    WaitTimedOut,
+)
 from hub.domain.providers import (
     NO_AUTH,
     Answer,
@@ -67,6 +77,7 @@ __all__ = [
     "Snooze",
     "Source",
     "Throttled",
+    "WaitTimedOut",
     "bearer",
     "by_status",
     "field",

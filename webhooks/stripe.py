@@ -47,6 +47,8 @@ source = Source(
     event_id=field("id"),
     event_type=field("type"),
     occurred_at=field("created"),
+    # The object the event is about: https://docs.stripe.com/api/events/object#event_object-data-object
+    subject=field("data.object.id"),
     # Stripe asks for a quick 2xx and names no number; this one is the hub's own.
     answer_within=timedelta(seconds=10),
     sign=sign,

@@ -21,6 +21,7 @@ HubError
 │       └── Unauthorized        the hub's own credentials are wrong
 ├── Fail                        raised by a job: stop for good, with this reason
 ├── Snooze                      raised by a job: run again later, without using up the retry budget
+├── WaitTimedOut                raised to a job: what it waited for did not come in time
 ├── UncertainEffect             an effect may exist and a repeat is not protected: a person decides
 ├── ArgsUnknown                 a job's arguments do not fit this release: held for the one that accepted them
 └── StepsChanged                the record of this job's steps does not fit its code any more: held, not guessed
@@ -218,6 +219,15 @@ class Snooze(HubError):
     def __init__(self, delay: timedelta, why: str = "asked to be run later") -> None:
         super().__init__(why)
         self.delay = delay
+
+
+class WaitTimedOut(HubError):
+    """The event that a job waited for did not come in time."""
+
+    code = "wait_timed_out"
+
+    def __init__(self, event: str, about: str) -> None:
+        super().__init__(f"no {event} about {about} came in time")
 
 
 class UncertainEffect(HubError):

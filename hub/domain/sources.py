@@ -24,6 +24,7 @@ class Reading:
     external_id: str
     type: str
     occurred_at: datetime | None
+    subject: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Source:
         event_id: what tells two events apart; equal for every delivery of one event.
         event_type: what jobs subscribe to, as `<source>:<type>`.
         occurred_at: when it happened, if the provider says.
+        subject: what an event is about, such as a payment's id, for jobs that wait for it; None where no job may.
         answer_within: how long the provider waits for the answer.
         handshake: answers a verified delivery that is no event, such as a challenge; None for events.
         reply: what an accepted event is answered with, where the provider demands its own words.
@@ -83,6 +85,7 @@ class Source:
     event_id: Extract
     event_type: Extract
     occurred_at: Extract | None = None
+    subject: Extract | None = None
     answer_within: timedelta = timedelta(seconds=10)
     handshake: Callable[[Headers, Payload], Reply | None] | None = None
     reply: Reply | None = None
@@ -95,6 +98,7 @@ class Source:
             _identifier("id", self.event_id(headers, payload)),
             _identifier("type", self.event_type(headers, payload)),
             _when(self.occurred_at(headers, payload)) if self.occurred_at else None,
+            _subject(self.subject(headers, payload)) if self.subject else None,
         )
 
     def sample(self, event_type: str, *, id: str, at: datetime) -> Sample:  # noqa: A002 - as in Sample
@@ -162,6 +166,11 @@ def _identifier(what: str, value: str | None) -> str:
         message = f"the event carries no usable {what} (1 to {MAX_IDENTIFIER} printable characters)"
         raise Invalid(message, code=f"no_event_{what}")
     return value
+
+
+def _subject(value: str | None) -> str | None:
+    # Nothing to refuse an event for: it is only not found by it.
+    return value if value and len(value) <= MAX_IDENTIFIER and value.isprintable() else None
 
 
 def _when(value: str | None) -> datetime | None:

@@ -4,14 +4,15 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar, get_type_hints
 
 from hub.domain.errors import ConfigurationError
-from hub.domain.providers import A, Operation, R
+from hub.domain.providers import A, Model, Operation, R
 from hub.domain.retry import Backoff
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Model)
 
 
 class Log(Protocol):
@@ -57,6 +58,58 @@ class JobContext(Protocol):
 
         The work must be harmless to repeat: it is done again if the worker dies before the result is recorded.
         """
+        ...
+
+    async def sleep(self, delay: timedelta, /) -> None:
+        """Go on after this time, counted from when this line was first reached. No worker is held meanwhile."""
+        ...
+
+    async def wait_for(
+        self,
+        event: str | tuple[str, ...],
+        model: type[E],
+        /,
+        *,
+        about: str,
+        timeout: timedelta,  # noqa: ASYNC109 - it outlives the process
+        since: datetime | None = None,
+    ) -> E:
+        """Go on when a provider's webhook arrives. No worker is held meanwhile, and a restart changes nothing.
+
+        An event that was here before the wait began is found too; each event ends one wait of a job.
+
+        Args:
+            event: `<source>:<type>`, or several of one source, whichever comes first.
+            model: how the event is read.
+            about: the event's subject, as its source reads it (`Source.subject`), such as a payment's id.
+            timeout: how long to wait, from when this line was first reached.
+            since: events received before are passed over; by default those from before the job was made.
+
+        Raises:
+            WaitTimedOut: nothing came in time. Uncaught, it fails the job for good.
+        """
+        ...
+
+    async def enqueue(self, spec: "JobSpec", /, *, delay: timedelta = timedelta(0), **args: Any) -> str:
+        """Have another job made, in the same transaction that records this one's success; gives its id.
+
+        If this job fails, the other is never made.
+
+        Raises:
+            Invalid: the arguments do not fit the job.
+        """
+        ...
+
+    async def compensate(self, operation: Operation[A, R], /, **args: Any) -> None:
+        """Record how to undo what was just done: called if this job fails for good or is cancelled.
+
+        Recorded calls are made in reverse order, each as a durable step with retries of its own. Where one of them fails
+        for good, the job waits for a person with the reason `compensation_failed`.
+        """
+        ...
+
+    def progress(self, done: int, total: int | None = None, note: str = "") -> None:
+        """Say how far the job is, for people. Kept now and then, not every time; waits for nothing."""
         ...
 
 
