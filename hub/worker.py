@@ -23,6 +23,7 @@ from arq.worker import func
 from hub.bootstrap import know_queues, make_execute, make_relay
 from hub.domain.errors import HubError, Unavailable
 from hub.infra.queue import Handed, ReadyQueue
+from hub.infra.recurring import Recurring
 from hub.infra.store.execution import Claimed, ExecutionStore
 from hub.services.execute import Execute, Held
 from hub.services.hub import Hub
@@ -106,6 +107,8 @@ class Worker(ArqWorker):
         self._running: dict[Held, asyncio.Task[None]] = {}
         self._starting: asyncio.Future[int] | None = None
         self._compare_at = 0.0
+        self._away = Recurring(log, "store away", ended="store back")
+        self._unrenewed = Recurring(log, "lease not renewed", ended="lease renewed")
         self._room = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -178,8 +181,9 @@ class Worker(ArqWorker):
                 await self._compare()
                 await self._poll_iteration()
                 await self.record_health()
+                self._away.over()
             except (Unavailable, OSError) as error:
-                log.warning("store away", error=str(error))
+                self._away.note(str(error))
                 await self._recover()
             except Exception:
                 log.exception("taking jobs failed")
@@ -217,7 +221,7 @@ class Worker(ArqWorker):
                     lease=self._pace.lease,
                 )
             except Unavailable as error:
-                log.warning("database away", error=str(error))
+                self._away.note(str(error))
                 await asyncio.sleep(_PAUSE)
             else:
                 return
@@ -239,7 +243,7 @@ class Worker(ArqWorker):
                 async with asyncio.timeout_at(lapses if lapses < math.inf else None):
                     known = await self._store.heartbeat(self._pace.lease)
             except (HubError, TimeoutError) as error:
-                log.warning("lease not renewed", error=str(error) or "no answer in time")
+                self._unrenewed.note(str(error) or "no answer in time")
             except Exception:
                 log.exception("lease not renewed")
             else:
@@ -248,6 +252,7 @@ class Worker(ArqWorker):
                     self._drop_everything()
                     await self._register()
                 lapses = began + lease
+                self._unrenewed.over()
 
     def _drop_everything(self) -> None:
         log.error("lease lost", running=len(self._running))

@@ -21,6 +21,7 @@ from hub.domain.errors import Unavailable
 
 # Scores must stay exact in a double: 9 priorities of 10^13 ms (until the year 2286) are far below 2^53.
 _PRIORITY_SPAN = 10**13
+_FILLED = "hub:filled"
 
 # Takes up to ARGV[1] members over all queues in one round trip: each queue gets an equal share first, so that a full
 # queue does not starve the others, then whoever has more fills what is left.
@@ -61,6 +62,20 @@ class Ready:
 
 
 Handed = tuple[UUID, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the buffers look like.
+
+    Attributes:
+        depths: how many jobs stand in each.
+        forgotten: Redis has lost what it held since somebody looked last: it was flushed, or is another one. One caller
+            is told, once.
+    """
+
+    depths: dict[str, int]
+    forgotten: bool
 
 
 class ReadyQueue:
@@ -112,6 +127,16 @@ class ReadyQueue:
         for queue in queues:
             pipe.zcard(key_of(queue))
         return dict(zip(queues, await _guard(pipe.execute()), strict=True))
+
+    async def look(self, queues: Sequence[str]) -> Look:
+        """The depths, and whether what was handed over before is still there, in one round trip."""
+        pipe = self.redis.pipeline(transaction=False)
+        for queue in queues:
+            pipe.zcard(key_of(queue))
+        # Lost with everything else, so whoever can set it is the first to look at an empty Redis.
+        pipe.set(_FILLED, b"", nx=True)
+        *depths, forgotten = await _guard(pipe.execute())
+        return Look(dict(zip(queues, depths, strict=True)), bool(forgotten))
 
     async def missing(self, ready: Sequence[Ready]) -> list[Ready]:
         """Those that were handed over and do not stand in their buffer (taken, or lost)."""

@@ -18,6 +18,7 @@ from hub.domain.errors import Unavailable
 from hub.domain.jobs import Standing, decide
 from hub.domain.retry import Backoff
 from hub.infra.queue import ReadyQueue
+from hub.infra.recurring import Recurring
 from hub.infra.store.execution import Abandoned, ExecutionStore, Settlement
 from hub.infra.store.relay import NOBODY, RelayStore
 from hub.registry import Registry
@@ -27,6 +28,9 @@ from hub.services.telemetry import Telemetry
 log = structlog.get_logger("hub.relay")
 
 _BATCH = 1000
+# Workers that have gone are shown to operators for a while; every deploy leaves some behind.
+_FORGET_AFTER = timedelta(days=1)
+_PRUNE_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class Relay:
         self._wanted = asyncio.Event()
         # Where the one pass over what did not fit another release stands; None when it has been made.
         self._tried: UUID | None = NOBODY
+        self._away = Recurring(log, "store away", ended="store back")
+        # Redis was found empty, and what it had been handed is not looked for yet.
+        self._forgotten = False
 
     def nudge(self) -> None:
         """A worker has run dry: look at once."""
@@ -83,21 +90,28 @@ class Relay:
         await asyncio.gather(self._forever(self._refill_loop), self._forever(self._sweep_loop))
 
     async def refill(self) -> int:
-        """Queue what is due and fill the buffers; gives how many jobs were handed over."""
+        """Queue what is due and fill the buffers; gives how many jobs were handed over.
+
+        Where Redis has been flushed or replaced, whatever it held is handed over again at once.
+        """
         self._moved("promoted", await self._store.promote_due(_BATCH))
         backlog = await self._store.backlog()
-        if not backlog:
-            return 0
-        depths = await self._queue.depths(backlog)
+        look = await self._queue.look(backlog)
+        self._forgotten |= look.forgotten
         handed = 0
         for queue in backlog:
-            room = min(self._pace.bound - depths[queue], _BATCH)
+            room = min(self._pace.bound - look.depths[queue], _BATCH)
             if room > 0:
                 ready = await self._store.refill(queue, room)
                 handed += len(ready)
                 self._moved("handed_over", len(ready))
                 # Should this fail, the sweep takes them back.
                 await self._queue.hand_over(ready)
+        if self._forgotten:
+            # After the refill: what waits in PostgreSQL keeps the workers busy meanwhile. One that is just being handed
+            # over may be taken back here too; it is then handed over under another number, and claimed once.
+            await self._find_lost(timedelta(0))
+            self._forgotten = False
         return handed
 
     async def sweep(self) -> None:
@@ -107,10 +121,12 @@ class Relay:
         await self._release()
         # In Redis, so that a flush gives the turn back, and a worker that died with it keeps it no longer than that.
         if await self._queue.turn("sweep", self._pace.sweep):
-            await self._find_lost()
+            await self._find_lost(self._pace.rehand_after)
+        if await self._queue.turn("prune", _PRUNE_EVERY):
+            await self._store.forget_workers(_FORGET_AFTER, _BATCH)
 
-    async def _find_lost(self) -> None:
-        for page in await self._store.handed_long_ago(self._pace.rehand_after, _BATCH):
+    async def _find_lost(self, age: timedelta) -> None:
+        for page in await self._store.handed_long_ago(age, _BATCH):
             lost = await self._queue.missing(page)
             if lost and (taken_back := await self._store.take_back(lost)):
                 self._moved("rehanded", taken_back)
@@ -167,7 +183,9 @@ class Relay:
     async def _refill_loop(self) -> None:
         while True:
             self._wanted.clear()
-            if await self.refill() == 0:
+            handed = await self.refill()
+            self._away.over()
+            if handed == 0:
                 due = await self._store.until_next_due()
                 tick = self._pace.tick.total_seconds()
                 # Not wait_for, which on Python 3.11 may lose a cancellation.
@@ -181,14 +199,15 @@ class Relay:
         await self.try_held()
         while True:
             await self.sweep()
-            await asyncio.sleep(self._pace.sweep.total_seconds())
+            # When the lease of a worker that died lapses is known, so that nobody need look for it before or late.
+            await asyncio.sleep(await self._store.until_next_lapse(self._pace.sweep.total_seconds()))
 
     async def _forever(self, loop: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
                 await loop()
             except Unavailable as error:
-                log.warning("store away", error=str(error))
+                self._away.note(str(error))
             except Exception:
                 # The relay outlives its own mistakes.
                 log.exception("the relay failed")

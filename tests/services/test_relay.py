@@ -2,8 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+from sqlalchemy.exc import ProgrammingError
+
 from hub import Args, Backoff, JobContext, job
 from hub.infra.queue import key_of
+from hub.infra.store.relay import RelayStore
 from tests.services.conftest import Start
 from tests.services.engine import another
 from tests.until import until
@@ -48,6 +52,37 @@ async def test_what_a_flushed_redis_lost_is_handed_over_again(start: Start) -> N
     assert (await engine.job(kept)).dispatched_at is not None
     assert await engine.work() == 2
     assert [(await engine.job(one)).dispatch for one in (lost, kept)] == [2, 1]
+
+
+async def test_what_a_flushed_redis_lost_is_handed_over_again_at_once(start: Start) -> None:
+    """The next look finds Redis empty and does not wait until a hand-over is old; none is claimed twice."""
+    engine = await start(work, environ={"HUB_RELAY_REHAND_AFTER": "3600"})
+    made = [await engine.submit("test_relay.work") for _ in range(30)]
+    await engine.relay.refill()
+    taken = await engine.hub.queue.take(["default"], 10)
+    await engine.hub.queue.redis.flushall()
+    await engine.relay.refill()
+    assert await engine.work() == 30
+    # What a worker had taken when Redis was lost was handed over again too: its claim comes too late.
+    assert await engine.execute.claim(taken) == []
+    assert [(await engine.job(one)).attempt for one in made] == [1] * 30
+    kept = await engine.submit("test_relay.work")
+    await engine.relay.refill()
+    assert (await engine.job(kept)).dispatch == 1
+
+
+async def test_a_look_that_fails_is_made_again(start: Start) -> None:
+    """Redis is known to have been empty until what was lost has been found."""
+    engine = await start(work, environ={"HUB_RELAY_REHAND_AFTER": "3600"})
+    await engine.submit("test_relay.work")
+    await engine.hub.queue.redis.flushall()
+    await engine.sql("ALTER TABLE jobs RENAME COLUMN priority TO gone")
+    with pytest.raises(ProgrammingError):
+        await engine.relay.refill()
+    assert not (await engine.hub.queue.look([])).forgotten
+    await engine.sql("ALTER TABLE jobs RENAME COLUMN gone TO priority")
+    assert await engine.work() == 0
+    assert await engine.work() == 1
 
 
 async def test_lost_hand_overs_beyond_one_page_are_found(start: Start) -> None:
@@ -130,6 +165,39 @@ async def test_jobs_of_a_dead_worker_are_rescued_and_a_crash_loop_ends(start: St
     row = await engine.job(made)
     assert (row.state, row.reason) == ("failed", "crash_loop")
     assert [attempt.outcome for attempt in await engine.attempts(made)] == ["interrupted"] * 3
+
+
+async def test_workers_that_have_gone_are_forgotten(start: Start) -> None:
+    """After a day, unless they still hold a job; those that live, or went lately, stay."""
+    engine = await start(loop)
+    await engine.submit("test_relay.loop")
+    holder, gone, lately = [await another(engine.hub) for _ in range(3)]
+    assert len(await holder.claim()) == 1
+    for worker, hours in ((holder, 48), (gone, 48), (lately, 1)):
+        await worker.store.heartbeat(timedelta(hours=-hours))
+    # Before the rescue: the row is what finds the job.
+    store = RelayStore(engine.hub.database)
+    assert await store.forget_workers(timedelta(days=1), 100) == 1
+    kept = {row[0] for row in await engine.sql("SELECT id FROM workers")}
+    assert kept == {engine.store.worker, holder.store.worker, lately.store.worker}
+    await engine.relay.sweep()
+    await engine.hub.queue.redis.delete("hub:turn:prune")
+    await engine.relay.sweep()
+    kept = {row[0] for row in await engine.sql("SELECT id FROM workers")}
+    assert kept == {engine.store.worker, lately.store.worker}
+
+
+async def test_the_relay_knows_when_the_next_lease_lapses(start: Start) -> None:
+    """Not later than asked for, and not for workers that went long ago."""
+    engine = await start(loop)
+    store = RelayStore(engine.hub.database)
+    assert await store.until_next_lapse(1) == 1
+    assert 25 < await store.until_next_lapse(60) <= 30
+    other = await another(engine.hub)
+    await other.store.heartbeat(timedelta(seconds=0.5))
+    assert 0 < await store.until_next_lapse(60) <= 0.5
+    await other.store.heartbeat(timedelta(seconds=-1))
+    assert await store.until_next_lapse(1) == 1
 
 
 async def test_a_success_ends_the_count_of_crashes(start: Start) -> None:

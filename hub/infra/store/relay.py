@@ -59,6 +59,20 @@ WHERE j.state = 'running' AND w.lease_until < now()
 ORDER BY j.id LIMIT :limit
 """)
 
+_NEXT_LAPSE = text("""
+SELECT extract(epoch FROM min(lease_until) - clock_timestamp()) FROM workers WHERE lease_until > now()
+""")
+
+_FORGET_WORKERS = text("""
+DELETE FROM workers WHERE id IN (
+    SELECT w.id FROM workers w
+    WHERE w.lease_until < now() - make_interval(secs => :age)
+      AND NOT EXISTS (SELECT FROM jobs j WHERE j.worker_id = w.id AND j.state = 'running')
+    LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+""")
+
 _PAUSED = text("SELECT name FROM queues WHERE paused_at IS NOT NULL")
 
 # Only what was not handed over, which its index finds; what was, is held by the claim.
@@ -93,6 +107,7 @@ UPDATE jobs j SET state = 'queued', reason = NULL FROM next n WHERE j.id = n.id 
 _KNOW_QUEUES = text("INSERT INTO queues (name) SELECT unnest(CAST(:names AS text[])) ON CONFLICT DO NOTHING")
 
 NOBODY = UUID(int=0)
+_SOON = 0.01
 
 
 class RelayStore:
@@ -147,6 +162,16 @@ class RelayStore:
     async def abandoned(self, limit: int) -> list[Abandoned]:
         """Running jobs whose worker's lease has lapsed."""
         return [Abandoned(*row) for row in await self._database.run(_ABANDONED, {"limit": limit})]
+
+    async def until_next_lapse(self, most: float) -> float:
+        """Seconds until a worker's lease lapses unless it is renewed, `most` if none does before."""
+        [(seconds,)] = await self._database.run(_NEXT_LAPSE)
+        return most if seconds is None else min(most, max(_SOON, float(seconds)))
+
+    async def forget_workers(self, age: timedelta, limit: int) -> int:
+        """Forget workers that went longer ago and hold nothing; gives how many."""
+        parameters = {"age": age.total_seconds(), "limit": limit}
+        return len(await self._database.run(_FORGET_WORKERS, parameters))
 
     async def hold_paused(self, limit: int) -> int:
         """Hold what is queued in paused queues."""
