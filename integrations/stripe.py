@@ -1,6 +1,7 @@
 """Stripe: payments, refunds, customers. https://docs.stripe.com/api"""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -32,9 +33,8 @@ _SECRET = re.compile(r"\b(?:[a-z]{2,5}_(?:test|live)_\w+|whsec_\w+|\w+_secret_\w
 
 def error_of(answer: Answer) -> CallError | None:
     """Read Stripe's error object; None where the status says as much. https://docs.stripe.com/api/errors"""
-    document = answer.json()
-    error = document.get("error") if isinstance(document, dict) else None
-    if not isinstance(error, dict):
+    error = _error(answer)
+    if error is None:
         return None
     kind, code = _word(error.get("type")), _word(error.get("code"))
     message = _message(answer, error)
@@ -49,6 +49,21 @@ def error_of(answer: Answer) -> CallError | None:
     if answer.status in {400, 404}:
         return Rejected(message, code=code or kind or f"status_{answer.status}", status=answer.status)
     return by_status("stripe", answer, code=code, message=message)
+
+
+def is_cancelled(answer: Answer) -> Mapping[str, Any] | None:
+    """The payment, where a cancellation was refused because it is cancelled: it lapsed, or a person was faster.
+
+    https://docs.stripe.com/error-codes#payment-intent-unexpected-state
+    """
+    payment = (_error(answer) or {}).get("payment_intent")
+    return payment if isinstance(payment, dict) and payment.get("status") == "canceled" else None
+
+
+def _error(answer: Answer) -> dict[str, Any] | None:
+    document = answer.json()
+    error = document.get("error") if isinstance(document, dict) else None
+    return error if isinstance(error, dict) else None
 
 
 def _message(answer: Answer, error: dict[str, Any]) -> str:
@@ -161,11 +176,17 @@ class CancelPaymentIntent(Args):
 
 
 class PaymentIntent(Result):
-    """What jobs use of a payment."""
+    """What jobs use of a payment.
+
+    Attributes:
+        status: https://docs.stripe.com/payments/paymentintents/lifecycle
+        amount_received: what was captured; 0 while it is only held.
+    """
 
     id: Word
     status: Word
     amount: int
+    amount_received: int = 0
     currency: Word
     receipt_email: Word | None = None
 
@@ -255,6 +276,7 @@ cancel_payment_intent = stripe.operation(
     PaymentIntent,
     effect=Effect.MONEY,
     encode="form",
+    already=is_cancelled,
 )
 create_refund = stripe.operation(
     "POST", "/v1/refunds", CreateRefund, Refund, effect=Effect.MONEY, encode="form"

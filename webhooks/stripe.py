@@ -112,6 +112,57 @@ source = Source(
       "status": "requires_payment_method"
     }""",
         ),
+        # A hold that may be captured: https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
+        "payment_intent.amount_capturable_updated": about(
+            b"payment_intent.amount_capturable_updated",
+            b"""{
+      "id": "pi_3PqZ4nLkdIwHu7ix0aB2cD3e",
+      "object": "payment_intent",
+      "amount": 2000,
+      "amount_capturable": 2000,
+      "amount_received": 0,
+      "capture_method": "manual",
+      "client_secret": "pi_3PqZ4nLkdIwHu7ix0aB2cD3e_secret_sample",
+      "created": {{unix}},
+      "currency": "usd",
+      "customer": "cus_QhT3xVbW1sYd9k",
+      "last_payment_error": null,
+      "latest_charge": "ch_3PqZ4nLkdIwHu7ix0Zk9yX8w",
+      "livemode": false,
+      "metadata": {"order": "4713"},
+      "next_action": null,
+      "payment_method": "pm_1PqZ4mLkdIwHu7ixA7bC8dE9",
+      "payment_method_types": ["card", "link"],
+      "receipt_email": null,
+      "status": "requires_capture"
+    }""",
+        ),
+        "payment_intent.canceled": about(
+            b"payment_intent.canceled",
+            b"""{
+      "id": "pi_3PqZ4nLkdIwHu7ix0aB2cD3e",
+      "object": "payment_intent",
+      "amount": 2000,
+      "amount_capturable": 0,
+      "amount_received": 0,
+      "canceled_at": {{unix}},
+      "cancellation_reason": "automatic",
+      "capture_method": "manual",
+      "client_secret": "pi_3PqZ4nLkdIwHu7ix0aB2cD3e_secret_sample",
+      "created": {{unix}},
+      "currency": "usd",
+      "customer": "cus_QhT3xVbW1sYd9k",
+      "last_payment_error": null,
+      "latest_charge": "ch_3PqZ4nLkdIwHu7ix0Zk9yX8w",
+      "livemode": false,
+      "metadata": {"order": "4713"},
+      "next_action": null,
+      "payment_method": "pm_1PqZ4mLkdIwHu7ixA7bC8dE9",
+      "payment_method_types": ["card", "link"],
+      "receipt_email": null,
+      "status": "canceled"
+    }""",
+        ),
         # https://docs.stripe.com/api/charges/object
         "charge.refunded": about(
             b"charge.refunded",

@@ -147,6 +147,7 @@ class Call:
 Build = Callable[["Operation[Any, Any]", Any, Call], Request]
 Read = Callable[["Operation[Any, Any]", Answer], Mapping[str, Any]]
 ErrorOf = Callable[[Answer], CallError | None]
+Already = Callable[[Answer], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class Provider:
         """Whether a credential or setting is a secret. The others (a sender's address, a mode) are ordinary words."""
         return name == self.auth.credential or is_secret_name(name)
 
-    def operation(
+    def operation(  # noqa: PLR0913 - the options are named where they are given
         self,
         method: str,
         path: str,
@@ -189,6 +190,7 @@ class Provider:
         encode: Literal["json", "form"] = "json",
         build: Build | None = None,
         read: Read | None = None,
+        already: Already | None = None,
     ) -> "Operation[A, R]":
         """Describe one thing the provider can do.
 
@@ -201,10 +203,12 @@ class Provider:
             encode: how the arguments are written.
             build: builds the request where method, path and arguments do not say enough.
             read: reads a good answer where it is not a JSON object.
+            already: the fields of a refusal that says: what was asked for is so already (whoever did it); None for
+                every other.
         """
         effect = effect or (Effect.READ if method in {"GET", "HEAD"} else Effect.WRITE)
         return Operation(
-            self, method, path, args, result, effect, encode, build or build_http, read or read_json
+            self, method, path, args, result, effect, encode, build or build_http, read or read_json, already
         )
 
 
@@ -221,6 +225,7 @@ class Operation(Generic[A, R]):
     encode: Literal["json", "form"]
     build: Build
     read: Read
+    already: Already | None = None
 
     @property
     def name(self) -> str:
@@ -234,9 +239,11 @@ class Operation(Generic[A, R]):
     def reading(self, answer: Answer) -> Mapping[str, Any]:
         """The fields of a good answer; raises the CallError that a bad one stands for."""
         error = error_of(self.provider, answer)
-        if error is not None:
-            raise error
-        return self.read(self, answer)
+        if error is None:
+            return self.read(self, answer)
+        if isinstance(error, Rejected) and self.already and (fields := self.already(answer)) is not None:
+            return fields
+        raise error
 
 
 def build_http(operation: Operation[Any, Any], args: Model, call: Call) -> HttpRequest:

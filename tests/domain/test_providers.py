@@ -266,6 +266,22 @@ def test_a_good_answer_is_read_and_a_bad_one_raises() -> None:
         operation.reading(Answer(422, {}, b'{"id": "1"}'))
 
 
+def test_a_refusal_may_say_that_it_is_so_already() -> None:
+    """Then it is a good answer; only a definite no is asked, never what leaves the effect in doubt."""
+
+    def is_done(answer: Answer) -> dict[str, Any] | None:
+        done: dict[str, Any] | None = answer.json().get("done")
+        return done
+
+    operation = SHOP.operation("POST", "/v1/charges", Charge, Receipt, already=is_done)
+
+    assert operation.reading(Answer(400, {}, b'{"done": {"id": "1"}}')) == {"id": "1"}
+    with pytest.raises(Rejected):
+        operation.reading(Answer(400, {}, b"{}"))
+    with pytest.raises(ProviderFault):
+        operation.reading(Answer(500, {}, b'{"done": {"id": "1"}}'))
+
+
 @pytest.mark.parametrize(
     "wrong", [{"concurrent": 0}, {"per_second": 0.0}, {"per_second": -1.0}, {"per_second": float("nan")}]
 )

@@ -21,9 +21,11 @@ from hub import (
 )
 from hub.domain.effects import Certainty
 from hub.domain.errors import Unauthorized
+from hub.infra.sender import Sender
 from integrations import stripe
 from tests.infra.calls import sending
-from tests.simulators.stripe import RunningStripe, running
+from tests.simulators.stripe import RunningStripe, payment_intents, running
+from tests.simulators.stripe.account import GENERIC_DECLINE
 
 KEY = "sk_test_0123456789abcdef"
 INTENT = {
@@ -66,6 +68,14 @@ WIRE: list[tuple[Operation[Any, Any], dict[str, Any], str, str, dict[str, str], 
         },
         INTENT,
     ),
+    (
+        stripe.create_payment_intent,
+        {"amount": 500, "currency": "jpy", "capture_method": "manual", "automatic_payment_methods": None},
+        "POST",
+        "/v1/payment_intents",
+        {"amount": "500", "currency": "jpy", "confirm": "true", "capture_method": "manual"},
+        INTENT,
+    ),
     (stripe.retrieve_payment_intent, {"id": "pi_1"}, "GET", "/v1/payment_intents/pi_1", {}, INTENT),
     (
         stripe.capture_payment_intent,
@@ -75,7 +85,14 @@ WIRE: list[tuple[Operation[Any, Any], dict[str, Any], str, str, dict[str, str], 
         {"amount_to_capture": "1500"},
         INTENT,
     ),
-    (stripe.cancel_payment_intent, {"id": "pi_1"}, "POST", "/v1/payment_intents/pi_1/cancel", {}, INTENT),
+    (
+        stripe.cancel_payment_intent,
+        {"id": "pi_1", "cancellation_reason": "abandoned"},
+        "POST",
+        "/v1/payment_intents/pi_1/cancel",
+        {"cancellation_reason": "abandoned"},
+        INTENT,
+    ),
     (
         stripe.create_refund,
         {"payment_intent": "pi_1", "amount": 500, "reason": "duplicate"},
@@ -297,6 +314,64 @@ async def test_the_life_of_a_payment(account: RunningStripe) -> None:
                 call(account.url, "5"),
             )
     assert caught.value.code == "payment_intent_unexpected_state"
+
+
+async def test_a_payment_is_captured_once_and_not_voided_after(account: RunningStripe) -> None:
+    """Under another key Stripe refuses, with the state in its words; a void of what was captured stays a no."""
+    async with sending() as sender:
+        held = await authorised(sender, account)
+        captured = await sender.send(
+            stripe.capture_payment_intent,
+            stripe.CapturePaymentIntent(id=held.id),
+            call(account.url, "capture"),
+        )
+        again: list[tuple[Operation[Any, Any], Args]] = [
+            (stripe.capture_payment_intent, stripe.CapturePaymentIntent(id=held.id)),
+            (stripe.cancel_payment_intent, stripe.CancelPaymentIntent(id=held.id)),
+        ]
+        for operation, args in again:
+            with pytest.raises(Rejected, match="status of succeeded") as caught:
+                await sender.send(operation, args, call(account.url, operation.path))
+            assert caught.value.code == "payment_intent_unexpected_state"
+    assert (held.status, captured.status, captured.amount_received) == ("requires_capture", "succeeded", 1999)
+    assert account.simulator.account.counts["captured"] == 1
+
+
+async def test_a_payment_is_void_however_often_it_is_voided(account: RunningStripe) -> None:
+    """That it is cancelled already, by a person or because it lapsed, is as good as having done it; not for a capture."""
+    async with sending() as sender:
+        held = await authorised(sender, account)
+        payment_intents.expire(account.simulator.account, held.id)
+        void = stripe.CancelPaymentIntent(id=held.id)
+        result = await sender.send(stripe.cancel_payment_intent, void, call(account.url, "void"))
+        with pytest.raises(Rejected, match="status of canceled"):
+            await sender.send(
+                stripe.capture_payment_intent,
+                stripe.CapturePaymentIntent(id=held.id),
+                call(account.url, "capture"),
+            )
+    assert (result.id, result.status) == (held.id, "canceled")
+    assert account.simulator.account.counts["payment_intent.canceled"] == 1
+
+
+async def test_a_declined_capture_is_declined(account: RunningStripe) -> None:
+    """A card that was blocked since."""
+    async with sending() as sender:
+        held = await authorised(sender, account)
+        account.simulator.account.cards["pm_card_visa"] = GENERIC_DECLINE
+        with pytest.raises(Declined):
+            await sender.send(
+                stripe.capture_payment_intent,
+                stripe.CapturePaymentIntent(id=held.id),
+                call(account.url, "capture"),
+            )
+
+
+async def authorised(sender: Sender, account: RunningStripe) -> stripe.PaymentIntent:
+    args = stripe.CreatePaymentIntent(
+        amount=1999, currency="eur", payment_method="pm_card_visa", capture_method="manual"
+    )
+    return await sender.send(stripe.create_payment_intent, args, call(account.url, "hold"))
 
 
 async def test_a_declined_card_is_declined(account: RunningStripe) -> None:

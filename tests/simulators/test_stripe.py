@@ -225,6 +225,79 @@ def test_an_authorised_payment_is_captured_in_part_or_cancelled(
     assert refused.value.code == "payment_intent_unexpected_state"
 
 
+def test_a_payment_is_captured_or_voided_once(official: stripe.StripeClient, control: httpx.Client) -> None:
+    """Whatever has happened to it, the second order is refused with the state it is in; each is counted once."""
+    taken, given_up = paid(official, capture_method="manual"), paid(official, capture_method="manual")
+    api = official.v1.payment_intents
+    assert (api.capture(taken.id).status, api.cancel(given_up.id).status) == ("succeeded", "canceled")
+    for ask, intent, state in (
+        (api.capture, taken, "succeeded"),
+        (api.cancel, taken, "succeeded"),
+        (api.capture, given_up, "canceled"),
+        (api.cancel, given_up, "canceled"),
+    ):
+        with pytest.raises(stripe.InvalidRequestError, match=f"status of {state}") as refused:
+            ask(intent.id)
+        assert refused.value.code == "payment_intent_unexpected_state"
+        assert refused.value.error is not None
+        assert refused.value.error.payment_intent is not None
+        assert refused.value.error.payment_intent.status == state
+    counted = counts(control)
+    assert (counted["authorised"], counted["captured"], counted["voided"]) == (2, 1, 1)
+
+
+def test_a_capture_may_be_declined_and_the_hold_stands(
+    official: stripe.StripeClient, control: httpx.Client
+) -> None:
+    """A card that was blocked after the authorisation: 402, and the hold can still be voided."""
+    held = paid(official, capture_method="manual")
+    control.post("/_control/cards", json={"payment_method": "pm_card_visa", "declines": True})
+    with pytest.raises(stripe.CardError):
+        official.v1.payment_intents.capture(held.id)
+    assert official.v1.payment_intents.cancel(held.id).status == "canceled"
+    assert "captured" not in counts(control)
+
+
+def test_a_hold_that_nobody_captures_lapses(official: stripe.StripeClient, control: httpx.Client) -> None:
+    """After that it can be neither captured nor voided."""
+    held = paid(official, capture_method="manual")
+    lapsed = control.post("/_control/expirations", json={"payment_intent": held.id}).json()
+    assert (lapsed["status"], lapsed["cancellation_reason"]) == ("canceled", "automatic")
+    with pytest.raises(stripe.InvalidRequestError, match="status of canceled"):
+        official.v1.payment_intents.capture(held.id)
+    counted = counts(control)
+    assert (counted["expired"], counted.get("voided")) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("says", "status", "kind"),
+    [
+        ("yes", "requires_capture", "payment_intent.amount_capturable_updated"),
+        ("no", "requires_payment_method", "payment_intent.payment_failed"),
+    ],
+)
+def test_a_bank_may_ask_the_customer_first(
+    official: stripe.StripeClient, control: httpx.Client, says: str, status: str, kind: str
+) -> None:
+    """Nothing is held until the customer has answered; and nobody is asked twice."""
+    asked = paid(official, capture_method="manual", payment_method="pm_card_authenticationRequired")
+    assert asked.status == "requires_action"
+    assert asked.next_action is not None
+    assert "authorised" not in counts(control)
+    said = {"payment_intent": asked.id, "agrees": says == "yes"}
+    assert control.post("/_control/answers", json=said).json()["status"] == status
+    assert control.post("/_control/answers", json=said).status_code == 400
+    (told,) = effects(control, kind=kind)
+    assert told["id"] == asked.id
+
+
+def test_a_customer_who_is_away_cannot_be_asked(official: stripe.StripeClient) -> None:
+    """Off session, a card that needs its holder is declined."""
+    with pytest.raises(stripe.CardError) as declined:
+        paid(official, payment_method="pm_card_authenticationRequired", off_session=True)
+    assert declined.value.code == "authentication_required"
+
+
 def test_an_intent_is_confirmed_in_a_second_step(official: stripe.StripeClient) -> None:
     """Without a card it waits for one, and a declined card can be replaced."""
     intent = official.v1.payment_intents.create({"amount": 1999, "currency": "EUR"})

@@ -66,6 +66,16 @@ async def pay(client: httpx.AsyncClient) -> str:
     return str(answered.json()["id"])
 
 
+ASKING = "pm_card_authenticationRequired"
+
+
+async def hold(client: httpx.AsyncClient, card: str) -> str:
+    """One payment that is authorised and not captured; gives its id."""
+    form = {"amount": "1999", "currency": "usd", "payment_method": card, "confirm": "true"}
+    answered = await client.post("/v1/payment_intents", data={**form, "capture_method": "manual"})
+    return str(answered.json()["id"])
+
+
 async def test_an_event_is_sent_on_demand_as_often_as_asked(
     client: httpx.AsyncClient, receiver: Receiver
 ) -> None:
@@ -99,6 +109,39 @@ async def test_a_registered_endpoint_gets_an_event_for_each_effect_until_it_acce
     assert {received.data.object["id"] for received in receiver.events} == {payment}
     made = (await client.get("/_control/deliveries")).json()["deliveries"]
     assert sorted(delivery["status"] for delivery in made) == [200, 200, 503]
+
+
+async def test_each_turn_of_a_held_payment_is_told(
+    client: httpx.AsyncClient, receiver: Receiver, simulated: RunningStripe
+) -> None:
+    """Asked, held, captured; asked, refused; held, cancelled: one event each, about the payment as it is then."""
+    registered = {"url": receiver.url, "secret": SECRET}
+    await client.post("/_control/webhook_endpoints", json=registered)
+    captured, refused = await hold(client, ASKING), await hold(client, ASKING)
+    await client.post("/_control/answers", json={"payment_intent": captured, "agrees": True})
+    await client.post(f"/v1/payment_intents/{captured}/capture")
+    await client.post("/_control/answers", json={"payment_intent": refused, "agrees": False})
+    voided = await hold(client, "pm_card_visa")
+    await client.post(f"/v1/payment_intents/{voided}/cancel")
+    await simulated.simulator.deliveries.settled()
+    told = {
+        (
+            received.data.object["id"],
+            received.type.removeprefix("payment_intent."),
+            received.data.object["status"],
+        )
+        for received in receiver.events
+    }
+    assert len(receiver.events) == len(told)
+    assert {turn for turn in told if turn[1] != "created"} == {
+        (captured, "requires_action", "requires_action"),
+        (captured, "amount_capturable_updated", "requires_capture"),
+        (captured, "succeeded", "succeeded"),
+        (refused, "requires_action", "requires_action"),
+        (refused, "payment_failed", "requires_payment_method"),
+        (voided, "amount_capturable_updated", "requires_capture"),
+        (voided, "canceled", "canceled"),
+    }
 
 
 async def test_an_endpoint_that_nobody_serves_is_told_as_no_answer(client: httpx.AsyncClient) -> None:

@@ -25,6 +25,7 @@ def test_stripe_accepts_what_we_sign(event_type: str) -> None:
     event = stripe.Webhook.construct_event(delivery.body, delivery.headers["Stripe-Signature"], SECRET)
 
     assert (event.id, event.type, event.created) == ("evt_1PqY2e", event_type, int(at.timestamp()))
+    assert source.read({}, json.loads(delivery.body)).subject == event.data.object["id"]
 
 
 def test_stripe_refuses_what_we_sign_with_another_secret() -> None:

@@ -28,11 +28,14 @@ class Decline:
     """Why a card refuses: https://docs.stripe.com/declines/codes."""
 
     code: str
-    decline_code: str
+    decline_code: str | None
     message: str
 
 
 GENERIC_DECLINE = Decline("card_declined", "generic_decline", "Your card was declined.")
+
+# https://docs.stripe.com/testing#three-ds-cards: the bank wants the customer's word, each time.
+ASKING_CARDS = frozenset(("pm_card_authenticationRequired", "pm_card_threeDSecure2Required"))
 
 # https://docs.stripe.com/testing#declined-payments
 TEST_CARDS: dict[str, Decline | None] = {
@@ -50,6 +53,7 @@ TEST_CARDS: dict[str, Decline | None] = {
         "processing_error",
         "An error occurred while processing your card. Try again in a little bit.",
     ),
+    **dict.fromkeys(ASKING_CARDS),
 }
 
 
@@ -85,6 +89,10 @@ class Account:
         self.counts[f"{kind}.amount"] += amount
         for listener in self.on_effect:
             listener(effect, subject)
+
+    def asks_customer(self, payment_method: str) -> bool:
+        """Whether the bank wants the customer's word before it says its own."""
+        return payment_method in ASKING_CARDS
 
     def knows_card(self, payment_method: str) -> bool:
         """Whether the payment method exists."""

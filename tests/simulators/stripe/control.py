@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.simulators.stripe import payment_intents
 from tests.simulators.stripe.account import GENERIC_DECLINE
 from tests.simulators.stripe.endpoints import Endpoints
 from tests.simulators.stripe.webhooks import Deliveries, Endpoint, event
@@ -31,6 +32,8 @@ class Control:
             web.post("/_control/faults", _explained(self.order_fault)),
             web.delete("/_control/faults", self.clear_faults),
             web.post("/_control/cards", _explained(self.set_card)),
+            web.post("/_control/answers", _explained(self.answer)),
+            web.post("/_control/expirations", _explained(self.expire)),
             web.delete("/_control/idempotency_keys", self.forget_keys),
             web.post("/_control/webhooks", _explained(self.send_webhook)),
             web.post("/_control/webhook_endpoints", _explained(self.register_endpoint)),
@@ -49,7 +52,10 @@ class Control:
         )
 
     async def counts(self, _: web.Request) -> web.Response:
-        """How often each thing happened, and how much money it moved (`<kind>.amount`)."""
+        """How often each thing happened, and how much money it moved (`<kind>.amount`).
+
+        Of holds: how many were `authorised`, `captured`, `voided`, and how many have `expired`.
+        """
         return web.json_response(self._account.counts | {"idempotency_keys": len(self._endpoints.keys)})
 
     async def faults(self, _: web.Request) -> web.Response:
@@ -76,6 +82,19 @@ class Control:
         else:
             self._account.cards[document["payment_method"]] = decline
         return web.json_response(document)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """`{"payment_intent": id, "agrees": bool}`: what the customer tells the bank that asked."""
+        document = await _document(request)
+        payment = payment_intents.answer(
+            self._account, document["payment_intent"], agrees=bool(document["agrees"])
+        )
+        return web.json_response(payment)
+
+    async def expire(self, request: web.Request) -> web.Response:
+        """`{"payment_intent": id}`: as if seven days had passed since it was authorised."""
+        document = await _document(request)
+        return web.json_response(payment_intents.expire(self._account, document["payment_intent"]))
 
     async def forget_keys(self, _: web.Request) -> web.Response:
         """As if 24 hours had passed since the last request."""

@@ -1,5 +1,7 @@
 """https://docs.stripe.com/api/payment_intents, and https://docs.stripe.com/payments/paymentintents/lifecycle."""
 
+from contextlib import suppress
+
 from tests.simulators.stripe import params as p
 from tests.simulators.stripe.account import Account, Call, Decline, Json
 from tests.simulators.stripe.errors import StripeError, no_such, unexpected_state
@@ -51,6 +53,19 @@ _CANCELLABLE = frozenset(
 )
 _PAST = {"confirm": "confirmed", "capture": "captured", "cancel": "canceled"}
 _CONFIRMABLE = frozenset(("requires_payment_method", "requires_confirmation", "requires_action"))
+# https://docs.stripe.com/declines/codes#authentication_required
+_NOBODY_TO_ASK = Decline(
+    "authentication_required",
+    "authentication_required",
+    "Your card was declined. This transaction requires authentication.",
+)
+# https://docs.stripe.com/error-codes#payment-intent-authentication-failure
+_CUSTOMER_REFUSED = Decline(
+    "payment_intent_authentication_failure",
+    None,
+    "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod "
+    "to attempt to fulfill this PaymentIntent again.",
+)
 
 
 def create(account: Account, call: Call) -> Json:
@@ -62,7 +77,7 @@ def create(account: Account, call: Call) -> Json:
         raise _no_payment_method("confirm")
     account.payment_intents[intent["id"]] = intent
     account.record("payment_intent.created", intent, call.idempotency_key, intent["amount"])
-    return _charge(account, intent, call.idempotency_key) if confirm_now else intent
+    return _charge(account, intent, call) if confirm_now else intent
 
 
 def retrieve(account: Account, call: Call) -> Json:
@@ -83,7 +98,7 @@ def confirm(account: Account, call: Call) -> Json:
         raise _no_payment_method("confirm")
     intent["payment_method"] = card
     intent["receipt_email"] = p.text(call.params, "receipt_email") or intent["receipt_email"]
-    return _charge(account, intent, call.idempotency_key)
+    return _charge(account, intent, call)
 
 
 def capture(account: Account, call: Call) -> Json:
@@ -102,6 +117,10 @@ def capture(account: Account, call: Call) -> Json:
             param="amount_to_capture",
             executed=True,
         )
+    if decline := account.decline(intent["payment_method"], intent["customer"]):
+        # The hold stands, and a later capture may succeed.
+        raise _card_error(intent, decline)
+    account.counts["captured"] += 1
     return _succeed(account, intent, taken, call.idempotency_key)
 
 
@@ -111,13 +130,45 @@ def cancel(account: Account, call: Call) -> Json:
     intent = retrieve(account, call)
     if intent["status"] not in _CANCELLABLE:
         raise _wrong_status(intent, "cancel", _CANCELLABLE)
+    if intent["amount_capturable"]:
+        account.counts["voided"] += 1
+    return _cancel(account, intent, p.text(call.params, "cancellation_reason"), call.idempotency_key)
+
+
+def answer(account: Account, identifier: str, *, agrees: bool) -> Json:
+    """What the customer says when the bank asks: https://docs.stripe.com/payments/3d-secure."""
+    intent = _asked(account, identifier, "requires_action")
+    intent["next_action"] = None
+    with suppress(StripeError):  # which the customer's browser sees, and the intent tells
+        if not agrees:
+            raise _decline(account, intent, _CUSTOMER_REFUSED, None)
+        _decided(account, intent, None)
+    return intent
+
+
+def expire(account: Account, identifier: str) -> Json:
+    """A hold that nobody captured lapses: https://docs.stripe.com/payments/place-a-hold-on-a-payment-method."""
+    intent = _asked(account, identifier, "requires_capture")
+    account.counts["expired"] += 1
+    return _cancel(account, intent, "automatic", None)
+
+
+def _asked(account: Account, identifier: str, status: str) -> Json:
+    intent = account.payment_intents.get(identifier)
+    if intent is None or intent["status"] != status:
+        raise ValueError(f"there is no payment intent {identifier!r} that {status.replace('_', ' ')}")
+    return intent
+
+
+def _cancel(account: Account, intent: Json, reason: str | None, key: str | None) -> Json:
     intent |= {
         "status": "canceled",
         "canceled_at": account.created(),
-        "cancellation_reason": p.text(call.params, "cancellation_reason"),
+        "cancellation_reason": reason,
         "amount_capturable": 0,
+        "next_action": None,
     }
-    account.record("payment_intent.canceled", intent, call.idempotency_key, intent["amount"])
+    account.record("payment_intent.canceled", intent, key, intent["amount"])
     return intent
 
 
@@ -168,15 +219,28 @@ def _card(account: Account, params: Json, customer: str | None) -> str | None:
     return card
 
 
-def _charge(account: Account, intent: Json, key: str | None) -> Json:
-    charge = account.new_id("ch")
-    intent["latest_charge"] = charge
+def _charge(account: Account, intent: Json, call: Call) -> Json:
+    if account.asks_customer(intent["payment_method"]):
+        if p.flag(call.params, "off_session"):
+            raise _decline(account, intent, _NOBODY_TO_ASK, call.idempotency_key)
+        intent |= {
+            "status": "requires_action",
+            "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}},
+        }
+        account.record("payment_intent.requires_action", intent, call.idempotency_key, intent["amount"])
+        return intent
+    return _decided(account, intent, call.idempotency_key)
+
+
+def _decided(account: Account, intent: Json, key: str | None) -> Json:
     if (decline := account.decline(intent["payment_method"], intent["customer"])) is not None:
         raise _decline(account, intent, decline, key)
+    charge = intent["latest_charge"] = account.new_id("ch")
     account.intent_of_charge[charge] = intent["id"]
     intent["last_payment_error"] = None
     if intent["capture_method"] == "manual":
         intent |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
+        account.counts["authorised"] += 1
         account.record("payment_intent.amount_capturable_updated", intent, key, intent["amount"])
         return intent
     return _succeed(account, intent, intent["amount"], key)
@@ -189,6 +253,7 @@ def _succeed(account: Account, intent: Json, taken: int, key: str | None) -> Jso
 
 
 def _decline(account: Account, intent: Json, decline: Decline, key: str | None) -> StripeError:
+    intent["latest_charge"] = account.new_id("ch")
     failure = {
         "type": "card_error",
         "code": decline.code,
@@ -198,6 +263,10 @@ def _decline(account: Account, intent: Json, decline: Decline, key: str | None) 
     }
     intent |= {"status": "requires_payment_method", "last_payment_error": failure, "payment_method": None}
     account.record("payment_intent.payment_failed", intent, key, intent["amount"])
+    return _card_error(intent, decline)
+
+
+def _card_error(intent: Json, decline: Decline) -> StripeError:
     return StripeError(
         402,
         decline.message,
