@@ -4,7 +4,8 @@ Every function raises a ValueError that says what is expected and shows nothing 
 """
 
 import re
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from collections.abc import Mapping
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
 
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.-]+)(?::(\d{1,5}))?")
 
@@ -23,6 +24,28 @@ def check_postgres(url: str) -> None:
         _check_hosts(parts)
     elif not parse_qs(parts.query).get("host"):
         raise ValueError("names no host: write postgresql://host/database, or ?host=/directory/of/the/socket")
+    if session_attributes(url) not in {None, "any", "primary", "read-write"}:
+        raise ValueError("the hub writes: target_session_attrs must be primary or read-write")
+
+
+def session_attributes(url: str) -> str | None:
+    """What a PostgreSQL URL wants of the server, if it says so."""
+    return parse_qs(urlsplit(url).query).get("target_session_attrs", [None])[-1]
+
+
+def each_host(url: str) -> tuple[str, ...]:
+    """A PostgreSQL URL for each host that one names, in their order."""
+    parts = urlsplit(url)
+    if hosts := _hosts(parts):
+        user, at, _ = parts.netloc.rpartition("@")
+        return tuple(parts._replace(netloc=f"{user}{at}{host}").geturl() for host in hosts)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    hosts = query.get("host", "").split(",")
+    ports = query.get("port", "").split(",")
+    if len(hosts) == 1:
+        return (url,)
+    each = zip(hosts, ports if len(ports) == len(hosts) else ports[:1] * len(hosts), strict=True)
+    return tuple(_with_query(parts, {**query, "host": host, "port": port}) for host, port in each)
 
 
 def check_redis(url: str) -> None:
@@ -84,6 +107,12 @@ def _split(url: str) -> SplitResult:
     if parts.netloc.count("@") > 1:
         raise ValueError("holds more than one '@': in a password write it as %40")
     return parts
+
+
+def _with_query(parts: SplitResult, query: Mapping[str, str]) -> str:
+    given = {name: value for name, value in query.items() if value}
+    # geturl() drops the two slashes that an empty host stands between.
+    return f"{parts.scheme}://{parts.netloc}{parts.path}?{urlencode(given, quote_via=quote)}"
 
 
 def _hosts(parts: SplitResult) -> list[str]:

@@ -6,12 +6,10 @@ Several processes may call them at once: they take turns, and the later ones fin
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-import asyncpg
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -20,6 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from hub.infra.store.hosts import Hosts
 from hub.infra.tables import metadata
 
 Answer = TypeVar("Answer")
@@ -87,7 +86,7 @@ def _on(url: str, work: Callable[[Connection], Answer]) -> Answer:
 
 async def _in_turn(url: str, work: Callable[[Connection], Answer]) -> Answer:
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=partial(asyncpg.connect, url), poolclass=NullPool
+        "postgresql+asyncpg://", async_creator=Hosts(url).connect, poolclass=NullPool
     )
     try:
         async with engine.connect() as connection:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import asyncpg
 
-_PATIENCE = 5.0  # seconds for a connection
+from hub.infra.store.hosts import Hosts
+
+_PATIENCE = 5.0  # seconds for an answer
 
 
 class Standing(Enum):
@@ -51,9 +53,11 @@ async def current(url: str) -> str | None:
         OSError: nobody answers there (TimeoutError is one).
         asyncpg.PostgresError: somebody answers, and refuses.
     """
-    connection = await asyncpg.connect(url, timeout=_PATIENCE)
+    # Nothing named is prepared, and all is one transaction: a pooler may stand between.
+    connection = await Hosts(url, statement_cache_size=0, command_timeout=_PATIENCE).connect()
     try:
-        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        async with connection.transaction():
+            revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         return None
     else:

@@ -3,21 +3,37 @@
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-import asyncpg
-from sqlalchemy import TextClause
+from sqlalchemy import TextClause, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hub.domain.errors import Unavailable
+from hub.infra.store.hosts import Hosts
 
 # https://www.postgresql.org/docs/18/errcodes-appendix.html: connection, rollback (deadlock), resources, operator
 # intervention (shutdown), system error, and a primary that has become a replica. All pass; none changed anything.
-_PASSING = ("08", "40", "53", "57", "58", "25006", "55P03")
+_READ_ONLY = "25006"
+_PASSING = ("08", "40", "53", "57", "58", _READ_ONLY, "55P03")
+
+# Seconds for an answer. The server ends what takes longer than `statement_timeout`; this is for one that is frozen.
+_ANSWER = 20.0
+_SETTINGS = {
+    "application_name": "hub",
+    "statement_timeout": "15s",
+    "idle_in_transaction_session_timeout": "15s",
+    # A client that is cut off frees its place, and its locks, within seconds.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "jit": "off",
+    # A plan cached while a table was small is kept when it has grown; planning a batch costs less than one row.
+    "plan_cache_mode": "force_custom_plan",
+}
 
 
 class Database:
@@ -61,33 +77,37 @@ class Database:
 
 def _engine(url: str, *, size: int, pooled: bool) -> AsyncEngine:
     if pooled:
-        connect = partial(asyncpg.connect, url, timeout=5, statement_cache_size=0)
-        return create_async_engine(
+        engine = create_async_engine(
             "postgresql+asyncpg://?prepared_statement_cache_size=0",
             # Nameless: a name would stay with a server that others get next.
             connect_args={"prepared_statement_name_func": lambda: ""},
-            async_creator=connect,
+            async_creator=Hosts(url, statement_cache_size=0, command_timeout=_ANSWER).connect,
             poolclass=NullPool,
             hide_parameters=True,
         )
-    settings = {
-        "application_name": "hub",
-        "statement_timeout": "15s",
-        "idle_in_transaction_session_timeout": "15s",
-        "jit": "off",
-        # A plan cached while a table was small is kept when it has grown; planning a batch costs less than one row.
-        "plan_cache_mode": "force_custom_plan",
-    }
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        # asyncpg reads the URL itself: SQLAlchemy's own reading knows neither several hosts nor sslmode.
-        async_creator=partial(asyncpg.connect, url, timeout=5, server_settings=settings),
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=2,
-        # They hold what was submitted, and errors go to logs and reports.
-        hide_parameters=True,
-    )
+    else:
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            # asyncpg reads the URL itself: SQLAlchemy's own reading knows neither several hosts nor sslmode.
+            async_creator=Hosts(url, server_settings=_SETTINGS, command_timeout=_ANSWER).connect,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=2,
+            # They hold what was submitted, and errors go to logs and reports.
+            hide_parameters=True,
+        )
+    event.listen(engine.sync_engine, "handle_error", _drop_what_is_of_no_use)
+    return engine
+
+
+def _drop_what_is_of_no_use(context: ExceptionContext) -> None:
+    """A server that has become a replica stays one, and one that does not answer may never: look for another.
+
+    Every pooled connection is dropped with this one, as they lead to the same server.
+    """
+    error = context.original_exception
+    if isinstance(error, TimeoutError) or getattr(error, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 @contextmanager
