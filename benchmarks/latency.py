@@ -23,7 +23,7 @@ async def work() -> None:
     """Run the worker until a signal."""
     async with bench_hub() as hub:
         print("ready", flush=True)
-        await worker.run(hub)
+        await worker.run(hub, ())
 
 
 async def submit(rate: float, seconds: float) -> dict[str, float]:

@@ -11,6 +11,7 @@ import math
 import os
 import signal
 import socket
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -22,9 +23,11 @@ from arq.worker import func
 
 from hub.bootstrap import know_queues, make_execute, make_relay
 from hub.domain.errors import HubError, Unavailable
+from hub.domain.jobs import is_suspect
 from hub.infra.queue import Handed, ReadyQueue
 from hub.infra.recurring import Recurring
 from hub.infra.store.execution import Claimed, ExecutionStore
+from hub.quarantine import Quarantine
 from hub.services.execute import Execute, Held
 from hub.services.hub import Hub
 from hub.services.relay import Relay
@@ -69,6 +72,7 @@ class Worker(ArqWorker):
         store: the worker's statements; its id is the worker's.
         execute: what to do with a claimed job.
         relay: woken when the buffers run dry.
+        quarantine: where jobs run that may be what kills workers; without one, one at a time among the others.
         pace: how many at once, leases, grace.
         release: which release this is, for operators.
     """
@@ -80,6 +84,7 @@ class Worker(ArqWorker):
         store: ExecutionStore,
         execute: Execute,
         relay: Relay,
+        quarantine: Quarantine | None = None,
         *,
         pace: Pace,
         release: str,
@@ -101,10 +106,12 @@ class Worker(ArqWorker):
         self._store = store
         self._execute = execute
         self._relay = relay
+        self._quarantine = quarantine
         self._pace = pace
         self._release = release
         # By attempt, too: a job that was lost and claimed again may run beside what is left of its former attempt.
         self._running: dict[Held, asyncio.Task[None]] = {}
+        self._suspects = 0
         self._starting: asyncio.Future[int] | None = None
         self._compare_at = 0.0
         self._away = Recurring(log, "store away", ended="store back")
@@ -150,10 +157,16 @@ class Worker(ArqWorker):
         """Claim what was taken and start it; gives how many were still to be had."""
         claimed = await self._execute.claim(handed)
         for job in claimed:
-            task = asyncio.create_task(self._execute.run(job))
+            task = asyncio.create_task(self._run(job))
             self._running[job.id, job.attempt] = task
+            self._suspects += is_suspect(job.crashes)
             task.add_done_callback(partial(self._ended, job))
         return len(claimed)
+
+    def _run(self, job: Claimed) -> Coroutine[Any, Any, None]:
+        if self._quarantine and is_suspect(job.crashes):
+            return self._execute.run_apart(job, self._quarantine.run)
+        return self._execute.run(job)
 
     async def _poll_iteration(self) -> None:
         """Take as many as there is room for; sleep in Redis when nothing is ready."""
@@ -165,11 +178,13 @@ class Worker(ArqWorker):
                 async with asyncio.timeout(_PAUSE):
                     await self._room.wait()
             return
-        handed = await self._queue.take(self._queues, room)
+        suspects = max(0, (self._quarantine.cells if self._quarantine else 1) - self._suspects)
+        handed = await self._queue.take(self._queues, room, suspects)
         if len(handed) < room:
             self._relay.nudge()
         if not handed:
-            handed = await self._queue.wait(self._queues, _WAIT)
+            # While there is no place for a suspect, Redis cannot be asked to wake for one.
+            handed = await self._queue.wait(self._queues, _WAIT if suspects else _AGAIN, suspects)
         if handed:
             # A claim that is under way when the worker is stopped must not be forgotten: see `_finish`.
             self._starting = asyncio.ensure_future(self.start(handed))
@@ -204,6 +219,7 @@ class Worker(ArqWorker):
 
     def _ended(self, job: Claimed, task: "asyncio.Task[None]") -> None:
         del self._running[job.id, job.attempt]
+        self._suspects -= is_suspect(job.crashes)
         self._room.set()
         if not task.cancelled() and (error := task.exception()):
             log.error("running a job failed", job_id=str(job.id), job=job.name, exc_info=error)
@@ -275,6 +291,8 @@ class Worker(ArqWorker):
                 await self._execute.drain()
                 await self._execute.give_back(self._running, crashed=False)
                 await self._execute.drain()
+        if self._quarantine:
+            await self._quarantine.close()
         await _end([lease])
         with contextlib.suppress(HubError, TimeoutError):
             async with asyncio.timeout(_PATIENCE):
@@ -304,8 +322,8 @@ async def _never(_ctx: dict[Any, Any]) -> None:
     """Arq wants a function to be registered; the hub's jobs are not run through it."""
 
 
-def make(hub: Hub) -> Worker:
-    """A worker over a built hub, with an id of its own."""
+def make(hub: Hub, alone: Sequence[str] = ()) -> Worker:
+    """A worker over a built hub, with an id of its own; `alone` as for `run`."""
     config = hub.config.worker
     store = ExecutionStore(hub.database, hub.new_id())
     return Worker(
@@ -314,15 +332,22 @@ def make(hub: Hub) -> Worker:
         store,
         make_execute(hub, store),
         make_relay(hub, store),
+        Quarantine(alone, store.worker) if alone else None,
         pace=Pace(config.concurrency, config.lease, config.heartbeat, config.shutdown_grace),
         release=hub.config.release,
     )
 
 
-async def run(hub: Hub) -> None:
-    """Run a worker until SIGTERM or SIGINT."""
+async def run(hub: Hub, alone: Sequence[str]) -> None:
+    """Run a worker until SIGTERM or SIGINT.
+
+    Args:
+        hub: what it works with.
+        alone: the command that starts a process for one job at a time: given one argument more, it builds the same hub
+            and calls `hub.quarantine.serve` with that. Empty: such jobs run one at a time, among the others.
+    """
     await know_queues(hub)
-    worker = make(hub)
+    worker = make(hub, alone)
     sharing = asyncio.create_task(hub.sharing.run(), name="breakers")
     try:
         await _until_signalled(worker)

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
 import click
 import uvloop
 
+from hub import quarantine
 from hub import worker as workers
 from hub.bootstrap import build, know_queues
 from hub.domain.errors import ConfigurationError
@@ -32,9 +34,13 @@ def web() -> None:
 
 
 @click.command(cls=Command)
-def worker() -> None:
+@click.option("--alone", hidden=True, help="Run one job at a time for the worker that started this.")
+def worker(alone: str | None) -> None:
     """Run jobs until SIGTERM or Ctrl-C; those under way are finished first."""
     settings = read_settings()
+    if alone is not None:
+        _run(lambda hub: quarantine.serve(hub, alone), settings)
+        return
     _require_queues(settings)
     _run(_worker, settings)
 
@@ -80,7 +86,7 @@ async def _worker(hub: Hub) -> None:
         except OSError as error:
             port = hub.config.worker.metrics_port or 0
             raise _not_bound(hub.config.web.host, port, "HUB_WORKER_METRICS_PORT", error) from error
-        await workers.run(hub)
+        await workers.run(hub, (sys.executable, "-m", "hub", "worker", "--alone"))
 
 
 def _not_bound(host: str, port: int, variable: str, error: OSError) -> Failure:

@@ -144,10 +144,16 @@ class Snoozed:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A deploy or a lost worker. Uses up no budget, but a crash is counted."""
+    """A deploy or a lost worker. Uses up no budget, but a crash is counted.
+
+    Attributes:
+        crashed: its process was lost while the job ran.
+        alone: nothing else ran in that process, and whoever watched it lived on.
+    """
 
     failure: Failure
     crashed: bool
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +208,12 @@ class Transition:
     failure: Failure | None = None
 
 
-CRASH_LIMIT = 3
+# Nobody knows which of a lost worker's jobs killed it. So all are counted, and what has been counted twice is a suspect:
+# it runs in a process of its own from then on, whose end is its doing and takes nothing down. See docs/decisions/0021.
+SUSPECT_AFTER = 2
+CRASH_LIMIT = 3  # proven for the last one: the job died alone
+# Lost together with whoever watched, as when a whole container is killed for its memory: proves little each time.
+LOST_LIMIT = 10
 MAX_DELAY = timedelta(days=366)  # a job or provider that asks for more is asked again then
 
 
@@ -230,8 +241,8 @@ def decide(  # noqa: PLR0911 - one return for each outcome
             return Transition(
                 JobState.RETRYING, job.failures, 0, OutcomeKind.SNOOZED, _due(now, delay), failure=failure
             )
-        case Interrupted(failure, crashed):
-            return _interrupted(job, failure, crashed=crashed, now=now)
+        case Interrupted():
+            return _interrupted(job, outcome, now)
         case Uncertain(failure):
             return Transition(
                 JobState.FAILED,
@@ -267,19 +278,24 @@ def _failed(
     return Transition(JobState.RETRYING, failures, 0, OutcomeKind.FAILED, run_at=due, failure=failure)
 
 
-def _interrupted(job: Standing, failure: Failure, *, crashed: bool, now: datetime) -> Transition:
-    crashes = job.crashes + 1 if crashed else job.crashes
-    if crashed and crashes >= CRASH_LIMIT:
+def is_suspect(crashes: int) -> bool:
+    """Whether a job may be what kills workers, so that it must not run beside others."""
+    return crashes >= SUSPECT_AFTER
+
+
+def _interrupted(job: Standing, outcome: Interrupted, now: datetime) -> Transition:
+    crashes = job.crashes + outcome.crashed
+    if outcome.crashed and crashes >= (CRASH_LIMIT if outcome.alone else LOST_LIMIT):
         return Transition(
             JobState.FAILED,
             job.failures,
             crashes,
             OutcomeKind.INTERRUPTED,
             reason=Reason.CRASH_LOOP,
-            failure=failure,
+            failure=outcome.failure,
         )
     return Transition(
-        JobState.QUEUED, job.failures, crashes, OutcomeKind.INTERRUPTED, run_at=now, failure=failure
+        JobState.QUEUED, job.failures, crashes, OutcomeKind.INTERRUPTED, run_at=now, failure=outcome.failure
     )
 
 

@@ -6,7 +6,7 @@ again by the relay; what is handed over twice is refused by the claim.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,16 +24,23 @@ _PRIORITY_SPAN = 10**13
 _FILLED = "hub:filled"
 
 # Takes up to ARGV[1] members over all queues in one round trip: each queue gets an equal share first, so that a full
-# queue does not starve the others, then whoever has more fills what is left.
+# queue does not starve the others, then whoever has more fills what is left. Of these at most ARGV[2] are suspects, whose
+# sets are the second half of the keys and come first: there are few, and they have waited longest.
 _TAKE = """
-local left, taken = tonumber(ARGV[1]), {}
-local share = math.max(1, math.floor(left / #KEYS))
+local left, suspects, queues, taken = tonumber(ARGV[1]), tonumber(ARGV[2]), #KEYS / 2, {}
+local function take(key, most)
+    if most <= 0 then return 0 end
+    local popped = redis.call('ZPOPMIN', key, most)
+    for i = 1, #popped, 2 do taken[#taken + 1] = popped[i] end
+    left = left - #popped / 2
+    return #popped / 2
+end
+for i = queues + 1, #KEYS do suspects = suspects - take(KEYS[i], math.min(suspects, left)) end
+local share = math.max(1, math.floor(left / queues))
 for _, quota in ipairs({share, left}) do
-    for _, key in ipairs(KEYS) do
+    for i = 1, queues do
         if left <= 0 then return taken end
-        local popped = redis.call('ZPOPMIN', key, math.min(quota, left))
-        for i = 1, #popped, 2 do taken[#taken + 1] = popped[i] end
-        left = left - #popped / 2
+        take(KEYS[i], math.min(quota, left))
     end
 end
 return taken
@@ -49,6 +56,12 @@ class Ready:
     queue: str
     priority: int
     run_at: datetime
+    suspect: bool = False
+
+    @property
+    def key(self) -> str:
+        """The sorted set it stands in."""
+        return suspects_of(self.queue) if self.suspect else key_of(self.queue)
 
     @property
     def member(self) -> str:
@@ -95,29 +108,38 @@ class ReadyQueue:
         self._take = self.redis.register_script(_TAKE)
 
     async def hand_over(self, ready: Sequence[Ready]) -> dict[str, int]:
-        """Put jobs into the buffers of their queues; gives the depth of each afterwards.
+        """Put jobs into the buffers of their queues; gives the depth of each afterwards, suspects not counted.
 
         Raises:
             Unavailable: Redis is away; the relay will hand them over again.
         """
-        by_queue: dict[str, dict[str, float]] = {}
+        by_key: dict[tuple[str, str], dict[str, float]] = {}
         for entry in ready:
-            by_queue.setdefault(entry.queue, {})[entry.member] = entry.score
+            by_key.setdefault((entry.queue, entry.key), {})[entry.member] = entry.score
         pipe = self.redis.pipeline(transaction=False)
-        for queue, members in by_queue.items():
-            pipe.zadd(key_of(queue), dict(members))
+        for (queue, key), members in by_key.items():
+            pipe.zadd(key, dict(members))
             pipe.zcard(key_of(queue))
         answers = await _guard(pipe.execute())
-        return dict(zip(by_queue, answers[1::2], strict=True))
+        return dict(zip((queue for queue, _ in by_key), answers[1::2], strict=True))
 
-    async def take(self, queues: Sequence[str], limit: int) -> list[Handed]:
-        """Take up to `limit` jobs, fairly over the queues; an empty list if nothing is ready."""
-        members = await _guard(self._take(keys=[key_of(queue) for queue in queues], args=[limit]))
+    async def take(self, queues: Sequence[str], limit: int, suspects: int = 1) -> list[Handed]:
+        """Take up to `limit` jobs, so many suspects among them, fairly over the queues; nothing if nothing is ready."""
+        keys = [*(key_of(queue) for queue in queues), *(suspects_of(queue) for queue in queues)]
+        members = await _guard(self._take(keys=keys, args=[limit, suspects]))
         return [handed for member in members if (handed := parse_member(member))]
 
-    async def wait(self, queues: Iterable[str], timeout: float) -> list[Handed]:  # noqa: ASYNC109 - Redis waits
+    async def wait(
+        self,
+        queues: Sequence[str],
+        timeout: float,  # noqa: ASYNC109 - Redis waits
+        suspects: int = 1,
+    ) -> list[Handed]:
         """Sleep until something is handed over, `timeout` seconds at most; takes and gives that one job."""
-        found = await _guard(self.redis.bzpopmin([key_of(queue) for queue in queues], timeout=timeout))
+        keys = [key_of(queue) for queue in queues]
+        if suspects > 0:
+            keys += [suspects_of(queue) for queue in queues]
+        found = await _guard(self.redis.bzpopmin(keys, timeout=timeout))
         handed = parse_member(found[1]) if found else None
         return [handed] if handed else []
 
@@ -140,16 +162,16 @@ class ReadyQueue:
 
     async def missing(self, ready: Sequence[Ready]) -> list[Ready]:
         """Those that were handed over and do not stand in their buffer (taken, or lost)."""
-        by_queue: dict[str, list[Ready]] = {}
+        by_key: dict[str, list[Ready]] = {}
         for entry in ready:
-            by_queue.setdefault(entry.queue, []).append(entry)
+            by_key.setdefault(entry.key, []).append(entry)
         pipe = self.redis.pipeline(transaction=False)
-        for queue, entries in by_queue.items():
-            pipe.execute_command("ZMSCORE", key_of(queue), *(entry.member for entry in entries))
+        for key, entries in by_key.items():
+            pipe.execute_command("ZMSCORE", key, *(entry.member for entry in entries))
         answers = await _guard(pipe.execute())
         return [
             entry
-            for entries, scores in zip(by_queue.values(), answers, strict=True)
+            for entries, scores in zip(by_key.values(), answers, strict=True)
             for entry, score in zip(entries, scores, strict=True)
             if score is None
         ]
@@ -171,6 +193,11 @@ class ReadyQueue:
 def key_of(queue: str) -> str:
     """The sorted set of a queue."""
     return f"hub:queue:{queue}"
+
+
+def suspects_of(queue: str) -> str:
+    """The sorted set of those of a queue's jobs that may be what kills workers: taken a few at a time."""
+    return f"hub:queue:{queue}:suspects"
 
 
 def parse_member(member: bytes | str) -> Handed | None:

@@ -1,7 +1,7 @@
 """Running a claimed job, as a pipeline of named steps: find, read its arguments, run, judge, decide, settle."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,8 +31,9 @@ from hub.domain.retry import Backoff
 from hub.domain.specs import JobSpec
 from hub.infra.batch import Batcher
 from hub.infra.store.database import is_data_error
-from hub.infra.store.execution import Claimed, ExecutionStore, Settlement
+from hub.infra.store.execution import Abandoned, Claimed, ExecutionStore, Settlement
 from hub.registry import Registry
+from hub.services.interruptions import lost_claim, stopped
 from hub.services.ledger import Superseded
 from hub.services.steps import Context, Tools
 from hub.services.telemetry import Telemetry
@@ -52,12 +53,12 @@ class Finished:
 Held = tuple[UUID, int]
 """A job and the attempt under which it is held."""
 
+Apart = Callable[[Claimed], Awaitable[Interrupted | None]]
+"""Runs an attempt in another process; gives how it was interrupted, None if it came to an end of its own."""
+
 _MAX_RESULT = 64 * 1024
 # While the database is away, settlements wait, however long: the fence refuses those whose lease has lapsed meanwhile.
 _SETTLE_PAUSE = 0.2
-_INTERRUPTED = Failure(
-    "interrupted", "the worker was stopped while the job ran", "Interrupted", "interrupted"
-)
 
 
 class Execute:
@@ -118,6 +119,19 @@ class Execute:
         finally:
             running[claimed.queue] -= 1
 
+    async def run_apart(self, claimed: Claimed, run: Apart) -> None:
+        """Have one attempt run in another process, which writes its end itself unless it dies before."""
+        running = self._telemetry.running
+        running[claimed.queue] += 1
+        try:
+            end = await run(claimed)
+        except asyncio.CancelledError:
+            end = stopped()
+        finally:
+            running[claimed.queue] -= 1
+        if end:
+            self._interrupt(claimed.abandoned(self._store.worker), end)
+
     async def give_back(self, held: Collection[Held], *, crashed: bool) -> int:
         """Give back what the database says this worker runs, and it does not; gives how many jobs.
 
@@ -134,13 +148,16 @@ class Execute:
             if (job.id, job.attempt) not in held and (job.id, job.attempt) not in self._ending
         ]
         for job in lost:
-            spec = self._registry.jobs.get(job.name)
-            now = self._clock()
-            standing = Standing(job.failures, job.crashes, spec.retry if spec else Backoff())
-            move = decide(standing, lost_claim(crashed), now, self._rng)
-            self._settle(job.id, job.attempt, move, now)
-            self._telemetry.lost(job, move)
+            self._interrupt(job, lost_claim(crashed))
         return len(lost)
+
+    def _interrupt(self, job: Abandoned, outcome: Interrupted) -> None:
+        spec = self._registry.jobs.get(job.name)
+        now = self._clock()
+        standing = Standing(job.failures, job.crashes, spec.retry if spec else Backoff())
+        move = decide(standing, outcome, now, self._rng)
+        self._settle(job.id, job.attempt, move, now)
+        self._telemetry.lost(job, move)
 
     async def drain(self) -> None:
         """Wait until every end is written."""
@@ -166,7 +183,7 @@ class Execute:
         except asyncio.CancelledError as error:
             # A job's own task that was cancelled raises the same; only the worker's wish is an interruption.
             if _is_stopping():
-                return Finished(_doubted(Interrupted(_INTERRUPTED, crashed=False), context))
+                return Finished(_doubted(stopped(), context))
             return self._judged(error, claimed, context)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a job raises is an outcome
             return self._judged(error, claimed, context)
@@ -279,17 +296,3 @@ def result_of(value: object) -> str | None:
     if len(text) > _MAX_RESULT:
         raise Invalid(f"the job returned more than {_MAX_RESULT} bytes", code="result_too_large")
     return text
-
-
-def lost_worker() -> Interrupted:
-    """The outcome of an attempt whose worker's lease has lapsed."""
-    return Interrupted(
-        Failure("worker_lost", "the worker's lease lapsed while the job ran", "WorkerLost", "worker_lost"),
-        crashed=True,
-    )
-
-
-def lost_claim(crashed: bool) -> Interrupted:  # noqa: FBT001 - it is all there is to say
-    """The outcome of an attempt that its own worker does not know of."""
-    message = "the worker lost sight of the attempt"
-    return Interrupted(Failure("attempt_lost", message, "AttemptLost", "attempt_lost"), crashed=crashed)

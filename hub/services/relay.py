@@ -22,7 +22,7 @@ from hub.infra.recurring import Recurring
 from hub.infra.store.execution import Abandoned, ExecutionStore, Settlement
 from hub.infra.store.relay import NOBODY, RelayStore
 from hub.registry import Registry
-from hub.services.execute import lost_worker
+from hub.services.interruptions import lost_worker
 from hub.services.telemetry import Telemetry
 
 log = structlog.get_logger("hub.relay")

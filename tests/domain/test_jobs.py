@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hub.domain.jobs import (
     CANCELLABLE,
     CRASH_LIMIT,
+    LOST_LIMIT,
     MAX_DELAY,
     RETRYABLE,
     SETTLED,
@@ -80,7 +81,7 @@ def test_every_outcome_moves_every_job_to_one_consistent_place(
     assert (move.reason is not None) == (move.state in {JobState.FAILED, JobState.HELD})
     assert (move.failure is None) == isinstance(outcome, Succeeded | Waits)
     assert job.failures <= move.failures <= job.retry.attempts
-    assert 0 <= move.crashes <= CRASH_LIMIT
+    assert 0 <= move.crashes <= LOST_LIMIT
     if move.state is JobState.RETRYING:
         assert move.run_at is not None
         assert now <= move.run_at <= now + MAX_DELAY
@@ -159,14 +160,14 @@ def test_a_deploy_costs_nothing_and_never_fails_a_job(job: Standing) -> None:
     assert (move.failures, move.crashes) == (job.failures, job.crashes)
 
 
-@given(job=standings())
-def test_a_crash_costs_no_budget_but_a_crash_loop_ends(job: Standing) -> None:
-    """A lost worker is counted; at the limit the job is failed as what killed it."""
-    move = decide(job, Interrupted(FAILURE, crashed=True), NOW, Random(0))
+@given(job=standings(), alone=st.booleans())
+def test_a_crash_costs_no_budget_but_a_crash_loop_ends(job: Standing, *, alone: bool) -> None:
+    """A lost process is counted; at the limit, which is lower where nothing else can have done it, the job is failed."""
+    move = decide(job, Interrupted(FAILURE, crashed=True, alone=alone), NOW, Random(0))
 
     assert move.failures == job.failures
     assert move.crashes == job.crashes + 1
-    if move.crashes == CRASH_LIMIT:
+    if move.crashes >= (CRASH_LIMIT if alone else LOST_LIMIT):
         assert (move.state, move.reason) == (JobState.FAILED, Reason.CRASH_LOOP)
     else:
         assert move.state is JobState.QUEUED

@@ -26,6 +26,7 @@ from hub.domain.jobs import (
     Uncertain,
     Waits,
     decide,
+    is_suspect,
 )
 from hub.domain.retry import Backoff
 
@@ -123,9 +124,9 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.state is JobState.RUNNING)
     @rule()
     def kills_its_worker(self) -> None:
-        """A crash: not for ever."""
+        """A crash, which a suspect dies of alone: not for ever."""
         self.crashes_in_a_row += 1
-        self._move(Interrupted(FAILURE, crashed=True), keeps_count=True)
+        self._move(Interrupted(FAILURE, crashed=True, alone=is_suspect(self.crashes)), keeps_count=True)
         looped = self.crashes_in_a_row == CRASH_LIMIT
         assert self.state is (JobState.FAILED if looped else JobState.QUEUED)
 

@@ -61,7 +61,7 @@ async def main(role: str) -> None:
     assert config.redis_url
     urls = config.database_url.reveal(), config.redis_url.reveal()
     async with build(config, REGISTRY, database_url=urls[0], redis_url=urls[1]) as hub:
-        await (_web(hub) if role == "web" else run(hub))
+        await (_web(hub) if role == "web" else run(hub, ()))
 
 
 async def _web(hub: Hub) -> None:

@@ -2,10 +2,14 @@
 
 import os
 import signal
+import sys
+import threading
+from collections.abc import Sequence
 
 from hub import JobContext, job
 from hub.bootstrap import build
 from hub.config import from_environment
+from hub.quarantine import serve
 from hub.registry import Registry
 from hub.worker import run
 from tests.services import shop
@@ -24,15 +28,24 @@ async def kill_worker(_ctx: JobContext, _args: shop.Order) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-REGISTRY = Registry.of(providers=[shop.shop], jobs=[ship, kill_worker])
+@job()
+async def hang(_ctx: JobContext, _args: shop.Order) -> None:
+    """What a loop that never awaits does to its worker."""
+    threading.Event().wait()
 
 
-async def main() -> None:
-    """Work until told to stop."""
+REGISTRY = Registry.of(providers=[shop.shop], jobs=[ship, kill_worker, hang])
+
+
+async def main(arguments: Sequence[str]) -> None:
+    """Work until told to stop; with an argument, run one job at a time for the worker that gave it."""
     config = from_environment(sources=REGISTRY.sources, providers=REGISTRY.providers)
     assert config.database_url
     assert config.redis_url
     async with build(
         config, REGISTRY, database_url=config.database_url.reveal(), redis_url=config.redis_url.reveal()
     ) as hub:
-        await run(hub)
+        if arguments:
+            await serve(hub, arguments[0])
+        else:
+            await run(hub, (sys.executable, "-m", "tests.processes"))

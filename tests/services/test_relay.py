@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.exc import ProgrammingError
 
 from hub import Args, Backoff, JobContext, job
+from hub.domain.jobs import LOST_LIMIT
 from hub.infra.queue import key_of
 from hub.infra.store.relay import RelayStore
 from tests.services.conftest import Start
@@ -151,10 +152,10 @@ async def test_lost_workers_are_found_out_of_turn(start: Start) -> None:
 
 
 async def test_jobs_of_a_dead_worker_are_rescued_and_a_crash_loop_ends(start: Start) -> None:
-    """Each death is counted and costs no budget; the third fails the job, for a person to see."""
+    """Each death is counted and costs no budget; where nothing is ever proven, the tenth fails the job all the same."""
     engine = await start(loop)
     made = await engine.submit("test_relay.loop")
-    for crash in (1, 2, 3):
+    for crash in range(1, LOST_LIMIT + 1):
         victim = await another(engine.hub)
         assert len(await victim.claim()) == 1
         assert await engine.relay.rescue() == 0
@@ -164,7 +165,23 @@ async def test_jobs_of_a_dead_worker_are_rescued_and_a_crash_loop_ends(start: St
         assert (row.crashes, row.failures, row.worker_id) == (crash, 0, None)
     row = await engine.job(made)
     assert (row.state, row.reason) == ("failed", "crash_loop")
-    assert [attempt.outcome for attempt in await engine.attempts(made)] == ["interrupted"] * 3
+    assert [attempt.outcome for attempt in await engine.attempts(made)] == ["interrupted"] * LOST_LIMIT
+
+
+async def test_a_suspect_is_handed_over_apart_from_the_others(start: Start) -> None:
+    """A worker takes as many as it can run apart, and leaves the others to others; lost, they are found there too."""
+    engine = await start(work)
+    made = [await engine.submit("test_relay.work") for _ in range(5)]
+    await engine.hub.queue.redis.flushall()
+    await engine.sql("UPDATE jobs SET dispatched_at = NULL, dispatch = 0")
+    await engine.sql("UPDATE jobs SET crashes = 2 WHERE id <> :id", id=made[0])
+    assert await engine.relay.refill() == 5
+    assert await engine.hub.queue.take(["default"], 100, 0) == [(made[0], 1)]
+    assert len(await engine.hub.queue.take(["default"], 100, 3)) == 3
+    await engine.sql("UPDATE jobs SET dispatched_at = now() - interval '1 minute' WHERE crashes = 2")
+    await engine.relay.sweep()
+    [[lost]] = await engine.sql("SELECT count(*) FROM jobs WHERE crashes = 2 AND dispatched_at IS NULL")
+    assert lost == 3
 
 
 async def test_workers_that_have_gone_are_forgotten(start: Start) -> None:

@@ -30,10 +30,16 @@ class Claimed:
     event_body: bytes | None = field(repr=False)
     now: datetime
 
+    def abandoned(self, worker: UUID) -> "Abandoned":
+        """What is left when nobody runs it any more."""
+        return Abandoned(
+            self.id, self.name, self.attempt, self.failures, self.crashes, worker, self.correlation_id
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """A running job that nobody runs: its worker's lease has lapsed, or its worker does not know of it."""
+    """A running job that nobody runs: its process has died, or its worker does not know of it."""
 
     id: UUID
     name: str

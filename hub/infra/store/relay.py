@@ -5,10 +5,12 @@ Every statement is bounded, takes its rows with SKIP LOCKED, and may run in many
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
+from hub.domain.jobs import is_suspect
 from hub.infra.queue import Ready
 from hub.infra.store.database import Database
 from hub.infra.store.execution import Abandoned
@@ -31,7 +33,7 @@ WITH next AS (
     ORDER BY queue, priority DESC, run_at, id LIMIT :room FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET dispatch = j.dispatch + 1, dispatched_at = now() FROM next WHERE j.id = next.id
-RETURNING j.id, j.dispatch, j.queue, j.priority, j.run_at
+RETURNING j.id, j.dispatch, j.queue, j.priority, j.run_at, j.crashes
 """)
 
 _BACKLOG = text("""
@@ -41,7 +43,7 @@ SELECT q.name FROM queues q WHERE q.paused_at IS NULL AND EXISTS (
 """)
 
 _HANDED_LONG_AGO = text("""
-SELECT id, dispatch, queue, priority, run_at, dispatched_at FROM jobs
+SELECT id, dispatch, queue, priority, run_at, crashes, dispatched_at FROM jobs
 WHERE dispatched_at IS NOT NULL AND dispatched_at < now() - make_interval(secs => :age)
   AND (dispatched_at, id) > (coalesce(CAST(:after_at AS timestamptz), '-infinity'), CAST(:after_id AS uuid))
 ORDER BY dispatched_at, id LIMIT :limit
@@ -136,7 +138,7 @@ class RelayStore:
     async def refill(self, queue: str, room: int) -> list[Ready]:
         """Mark the next jobs of a queue as handed over; the caller hands them over."""
         rows = await self._database.run(_REFILL, {"queue": queue, "room": room})
-        return [Ready(*row) for row in rows]
+        return [_ready(row) for row in rows]
 
     async def handed_long_ago(self, age: timedelta, limit: int) -> list[list[Ready]]:
         """Everything handed over longer ago and not begun, in pages."""
@@ -148,8 +150,8 @@ class RelayStore:
                 {"age": age.total_seconds(), "after_at": after_at, "after_id": after_id, "limit": limit},
             )
             if rows:
-                pages.append([Ready(*row[:5]) for row in rows])
-                after_at, after_id = rows[-1][5], rows[-1][0]
+                pages.append([_ready(row) for row in rows])
+                after_at, after_id = rows[-1].dispatched_at, rows[-1].id
             if len(rows) < limit:
                 return pages
 
@@ -188,3 +190,7 @@ class RelayStore:
     async def try_held(self, after: UUID, limit: int) -> list[UUID]:
         """Queue again what was held as its arguments or steps did not fit; gives the ids, of those beyond `after`."""
         return [row[0] for row in await self._database.run(_TRY_HELD, {"after": after, "limit": limit})]
+
+
+def _ready(row: Any) -> Ready:
+    return Ready(row.id, row.dispatch, row.queue, row.priority, row.run_at, is_suspect(row.crashes))
