@@ -42,7 +42,7 @@ async def main(role: str) -> None:
     async with build(
         config, REGISTRY, database_url=config.database_url.reveal(), redis_url=config.redis_url.reveal()
     ) as hub:
-        await (run(hub) if role == "worker" else _web(hub))
+        await (run(hub, ()) if role == "worker" else _web(hub))
 
 
 async def _web(hub: Hub) -> None:
