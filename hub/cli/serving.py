@@ -11,7 +11,7 @@ import uvloop
 
 from hub import quarantine
 from hub import worker as workers
-from hub.bootstrap import build, know_queues
+from hub.bootstrap import Surroundings, build, know_queues
 from hub.domain.errors import ConfigurationError
 from hub.domain.redaction import Redactor
 from hub.infra import logs
@@ -30,7 +30,7 @@ _PATIENCE = 30.0
 @click.command(cls=Command)
 def web() -> None:
     """Serve webhooks, the API and the pages, until SIGTERM or Ctrl-C."""
-    _run(_web, read_settings())
+    run(serve_web, read_settings())
 
 
 @click.command(cls=Command)
@@ -42,31 +42,41 @@ def worker(alone: str | None) -> None:
         _run(lambda hub: quarantine.serve(hub, alone), settings)
         return
     _require_queues(settings)
-    _run(_worker, settings)
+    run(serve_worker, settings)
 
 
-def _run(work: Callable[[Hub], Awaitable[None]], settings: Settings) -> None:
+def run(
+    work: Callable[[Hub], Awaitable[None]], settings: Settings, surroundings: Surroundings | None = None
+) -> None:
+    """Be a process of the hub: `work` over a hub built of these settings. Tests bring surroundings of their own."""
     config = settings.config
     redactor = Redactor.knowing(config.secrets())
     logs.configure(level=config.log.level, style=config.log.format, redactor=redactor)
     for warning in config.warnings:
         logs.logger("hub").warning(warning)
     with session(settings, patience=_PATIENCE) as opened:
-        uvloop.run(_built(opened, work, redactor))
+        uvloop.run(_built(opened, work, redactor, surroundings))
 
 
-async def _built(opened: Session, work: Callable[[Hub], Awaitable[None]], redactor: Redactor) -> None:
+async def _built(
+    opened: Session,
+    work: Callable[[Hub], Awaitable[None]],
+    redactor: Redactor,
+    surroundings: Surroundings | None,
+) -> None:
     async with build(
         opened.config,
         opened.registry,
         database_url=opened.database_url,
         redis_url=opened.redis_url,
+        surroundings=surroundings,
         redactor=redactor,
     ) as hub:
         await work(hub)
 
 
-async def _web(hub: Hub) -> None:
+async def serve_web(hub: Hub) -> None:
+    """The work of a web process."""
     await know_queues(hub)
     sharing = asyncio.create_task(hub.sharing.run(), name="breakers")
     try:
@@ -79,7 +89,8 @@ async def _web(hub: Hub) -> None:
             await sharing
 
 
-async def _worker(hub: Hub) -> None:
+async def serve_worker(hub: Hub) -> None:
+    """The work of a worker process."""
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(worker_health.serving(hub))
