@@ -9,7 +9,7 @@ SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_inf
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 COMPILE_DEV = $(COMPILE) --group dev --constraint requirements.lock
 
-.PHONY: help setup demo test check lint types imports lock-check schema-check bench drills lock clean
+.PHONY: help setup demo test certify sabotage check lint types imports lock-check schema-check bench drills lock clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -49,6 +49,13 @@ demo: setup ## see it work: providers, jobs, failures and retries on this machin
 test: setup ## run the tests
 	@echo "test: pytest, two workers"
 	@$(BIN)/python -m pytest -n 2
+
+certify: setup ## run the hub under faults and certify what became of the work (SEED=1 SCALE=0.08 SABOTAGE=fence REPORT=file)
+	@$(BIN)/python -m tests.certify $(if $(SEED),--seed $(SEED)) $(if $(SCALE),--scale $(SCALE)) \
+	  $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(if $(REPORT),--report $(REPORT))
+
+sabotage: setup ## take the hub's safeguards away one at a time, and see that each certificate fails
+	@$(BIN)/python -m tests.certify --sabotages $(if $(SEED),--seed $(SEED))
 
 check: lint types imports lock-check schema-check ## everything that can be judged without running the hub
 	@echo "check: all good"

@@ -1,0 +1,6 @@
+"""`make certify`: the real hub under faults drawn from a seed, and a certificate of what became of the work.
+
+Nothing of the hub is replaced: real web and worker processes, a PostgreSQL and a Redis of its own, two providers that
+count what they did. The reading order is schedule (what will happen), stage (where), load and faults (it happens), books
+(what the outside saw), invariants (what must hold), certificate (what is said about it).
+"""

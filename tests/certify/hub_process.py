@@ -1,0 +1,32 @@
+"""A process of the run's hub: `python -m tests.certify.hub_process web|worker`, as `hub web` and `hub worker` are.
+
+Everything comes from the environment. Two things are the run's own: `CERTIFY_CLOCK`, by how many seconds this process's
+clock is off, and `CERTIFY_SABOTAGE`, what it does without, to show that the certificate notices (see `sabotage`).
+"""
+
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+
+from hub.bootstrap import Surroundings
+from hub.cli.serving import run, serve_web, serve_worker
+from hub.cli.session import Settings
+from hub.config import from_environment
+from tests.certify.sabotage import Sabotage, commit
+from tests.certify.work import REGISTRY
+
+CLOCK, SABOTAGE = "CERTIFY_CLOCK", "CERTIFY_SABOTAGE"
+
+
+def main() -> None:
+    """Work until told to stop."""
+    if sabotage := os.environ.get(SABOTAGE):
+        commit(Sabotage(sabotage))
+    off = timedelta(seconds=float(os.environ.get(CLOCK, "0")))
+    surroundings = Surroundings(clock=lambda: datetime.now(UTC) + off)
+    settings = Settings(REGISTRY, from_environment(sources=REGISTRY.sources, providers=REGISTRY.providers))
+    run({"web": serve_web, "worker": serve_worker}[sys.argv[1]], settings, surroundings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Breaking the hub on purpose, one safeguard at a time, in the test's own processes: the certificate must fail.
+
+There is no switch for this in the hub: its statements and functions are replaced here, before the process begins.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import TextClause, text
+
+from hub import worker
+from hub.infra.store import execution, intake, relay
+from hub.services import steps
+
+
+class Sabotage(StrEnum):
+    """What the hub does without."""
+
+    FENCE = "fence"  # whoever has ever held a job may settle it and write its steps
+    RESCUE = "rescue"  # nobody takes the jobs of a dead worker
+    REHAND = "rehand"  # nobody hands over again what Redis lost
+    DEDUPE = "dedupe"  # every delivery and every request is a new one
+    KEY = "key"  # every send has an idempotency key of its own
+
+
+def commit(sabotage: Sabotage) -> None:
+    """Take one safeguard out of this process."""
+    _ACTS[sabotage]()
+
+
+def _no_fence() -> None:
+    _rewrite(
+        execution,
+        "_SETTLE",
+        (
+            "WHERE j.id = d.job AND j.attempt = d.attempt AND j.state = 'running' AND j.worker_id = :worker",
+            "WHERE j.id = d.job",
+        ),
+        (
+            "JOIN done d ON d.job = m.id AND d.attempt = m.attempt",
+            "JOIN done d ON d.job = m.id ON CONFLICT DO NOTHING",
+        ),
+    )
+    _rewrite(
+        execution,
+        "_RECORD_STEPS",
+        (
+            "ON j.id = i.job AND j.attempt = i.attempt\n    WHERE j.state = 'running' AND j.worker_id = :worker",
+            "ON j.id = i.job",
+        ),
+        ("SELECT j.id, j.attempt, j.generation FROM", "SELECT j.id, i.attempt, j.generation FROM"),
+    )
+    # The worker that wakes would notice by itself, too.
+    _replace(worker.Worker, "_drop_everything", lambda _worker: None)
+
+
+def _no_rescue() -> None:
+    _rewrite(relay, "_ABANDONED", ("j.state = 'running'", "false"))
+
+
+def _no_rehand() -> None:
+    _rewrite(relay, "_HANDED_LONG_AGO", ("WHERE dispatched_at", "WHERE false AND dispatched_at"))
+
+
+def _no_dedupe() -> None:
+    _rewrite(
+        intake,
+        "_STORE_EVENTS",
+        ("SELECT id, source, external_id,", "SELECT id, source, external_id || ' ' || id,"),
+    )
+    _rewrite(
+        intake,
+        "_STORE_SUBMISSIONS",
+        (
+            "SELECT application_id, key, fingerprint, id",
+            "SELECT application_id, key || ' ' || id, fingerprint, id",
+        ),
+    )
+
+
+def _no_key() -> None:
+    _replace(steps, "idempotency_key", lambda job, position, _serial: f"hub-{job}-{position}-{uuid4()}")
+
+
+def _rewrite(module: ModuleType, name: str, *changes: tuple[str, str]) -> None:
+    statement: TextClause = getattr(module, name)
+    sql = statement.text
+    for old, new in changes:
+        if old not in sql:
+            raise LookupError(f"{module.__name__}.{name} has changed: it has no {old!r}")
+        sql = sql.replace(old, new)
+    _replace(module, name, text(sql))
+
+
+def _replace(owner: Any, name: str, value: Any) -> None:
+    if not hasattr(owner, name):
+        raise LookupError(f"{owner} has no {name} any more")
+    setattr(owner, name, value)
+
+
+_ACTS: Mapping[Sabotage, Callable[[], None]] = {
+    Sabotage.FENCE: _no_fence,
+    Sabotage.RESCUE: _no_rescue,
+    Sabotage.REHAND: _no_rehand,
+    Sabotage.DEDUPE: _no_dedupe,
+    Sabotage.KEY: _no_key,
+}
