@@ -39,7 +39,7 @@ def worker(alone: str | None) -> None:
     """Run jobs until SIGTERM or Ctrl-C; those under way are finished first."""
     settings = read_settings()
     if alone is not None:
-        _run(lambda hub: quarantine.serve(hub, alone), settings)
+        run(lambda hub: quarantine.serve(hub, alone), settings)
         return
     _require_queues(settings)
     run(serve_worker, settings)
