@@ -157,6 +157,11 @@ class Worker(ArqWorker):
         """Claim what was taken and start it; gives how many were still to be had."""
         claimed = await self._execute.claim(handed)
         for job in claimed:
+            # Claims do not wait for the disk: a crash of the database, or a failover, may have undone this one. Then the
+            # same attempt is claimed again, and the fence cannot tell it from the one that runs on here.
+            if (job.id, job.attempt) in self._running or self._execute.is_ending(job.id, job.attempt):
+                log.warning("claimed what runs already", job_id=str(job.id), attempt=job.attempt)
+                continue
             task = asyncio.create_task(self._run(job))
             self._running[job.id, job.attempt] = task
             self._suspects += is_suspect(job.crashes)

@@ -105,6 +105,10 @@ class Execute:
         """How many ends of attempts wait to be written."""
         return len(self._settlements)
 
+    def is_ending(self, job: UUID, attempt: int) -> bool:
+        """Whether the end of this attempt waits to be written."""
+        return (job, attempt) in self._ending
+
     async def claim(self, handed: Sequence[tuple[Any, int]]) -> list[Claimed]:
         """Claim what was taken from the ready buffer."""
         self._telemetry.metrics.batch("claim", len(handed))

@@ -206,6 +206,33 @@ async def test_a_worker_that_was_forgotten_makes_itself_known_again(start: Start
         await until(lambda: len(floor.done) == 2)
 
 
+async def test_a_claim_that_was_undone_and_made_again_does_not_start_the_job_twice(
+    start: Start, floor: Floor
+) -> None:
+    """Claims do not wait for the disk, so a crash or a failover may forget one while its job runs on; the same worker then
+    claims the same attempt, and the fence cannot tell the two apart.
+    """
+    engine = await start(*JOBS, sources=(source,), environ=PACE)
+    [made] = await submitted(engine, "stay")
+    async with working(engine) as worker:
+        await until(lambda: floor.running == 1)
+        await engine.sql(
+            "UPDATE jobs SET state = 'queued', attempt = 0, worker_id = NULL, started_at = NULL,"
+            " dispatched_at = now() - interval '1 minute' WHERE id = :id",
+            id=made,
+        )
+
+        async def claimed_again() -> bool:
+            return bool((await engine.job(made)).state == "running")
+
+        await until(claimed_again)
+        assert worker.running == 1
+        floor.go.set()
+        await until(lambda: floor.done)
+    assert (floor.most, floor.done) == (1, [0])
+    assert await states(engine)() == {"succeeded": 1}
+
+
 class Stores:
     """A PostgreSQL and a Redis of a test's own."""
 
