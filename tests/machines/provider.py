@@ -55,3 +55,12 @@ async def serving(on: socket.socket) -> AsyncIterator[Provider]:
         yield made
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def local() -> AsyncIterator[tuple[Provider, str]]:
+    """A provider on the loopback, and its URL."""
+    with socket.socket() as on:
+        on.bind(("127.0.0.1", 0))
+        async with serving(on) as made:
+            yield made, f"http://127.0.0.1:{on.getsockname()[1]}"

@@ -18,13 +18,14 @@ import pytest
 
 from hub.infra import migrate
 from hub.infra.embedded import shared
-from tests.machines import namespaces, provider
+from tests.machines import clients, namespaces, provider
+from tests.machines.clients import deliver, serving
 from tests.machines.figures import tell
 from tests.machines.fleet import REGISTRY
 from tests.machines.namespaces import Machine, Network
 from tests.machines.provider import Provider
 from tests.machines.servers import Postgres, Redis
-from tests.services.deliveries import SETTINGS, delivery
+from tests.services.deliveries import SETTINGS
 from tests.services.engine import Engine, engine
 from tests.simulators.processes import Child, running
 from tests.until import until
@@ -124,41 +125,20 @@ async def stand(machines: Network, stores: tuple[Machine, str, str]) -> AsyncIte
 
 @asynccontextmanager
 async def client(machine: Machine) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client on a machine."""
+    """A client on a machine, of the web process there."""
 
-    def made(info: object) -> socket.socket:
+    def made(_info: object) -> socket.socket:
         opened = machine.socket()
         opened.setblocking(False)
         return opened
 
-    connector = aiohttp.TCPConnector(socket_factory=made, force_close=True)
-    async with aiohttp.ClientSession(f"http://{machine.address}:8080", connector=connector) as session:
+    async with clients.session(f"http://{machine.address}:8080", made) as session:
         yield session
-
-
-async def deliver(session: aiohttp.ClientSession, name: str) -> tuple[int, float]:
-    """Deliver an event; gives the status and the seconds it took."""
-    headers, body = delivery(name)
-    began = time.monotonic()
-    async with session.post("/webhooks/depot", headers=headers, data=body) as answer:
-        await answer.read()
-        return answer.status, time.monotonic() - began
 
 
 async def accepted(session: aiohttp.ClientSession, name: str) -> bool:
     status, _ = await deliver(session, name)
     return status == 200
-
-
-async def serving(session: aiohttp.ClientSession) -> None:
-    async def answers() -> bool:
-        try:
-            async with session.get("/readyz") as answer:
-                return answer.status == 200
-        except aiohttp.ClientError:
-            return False
-
-    await until(answers, within=30)
 
 
 async def test_a_web_process_without_its_database_refuses_soon_and_comes_back(stand: Stand) -> None:
@@ -195,17 +175,15 @@ async def test_jobs_of_a_worker_that_is_cut_off_are_done_elsewhere_once(stand: S
     """It keeps thinking that it runs them; when it rejoins it settles none, repeats none, and takes new work."""
     front = stand.network.add()
     stand.start(front, "web")
-    machine, victim = stand.hire()
+    (machine, victim), (_, heir) = stand.hire(), stand.hire()
     async with client(front) as session:
         await serving(session)
-        await stand.at_work(1)
-        [[lost]] = await stand.hub.sql("SELECT id FROM workers WHERE pid <> 1")
+        await stand.at_work(2)
+        [[lost]] = await stand.hub.sql("SELECT id FROM workers WHERE pid = :pid", pid=victim.pid)
         stand.provider.go.clear()
         for number in range(30):
             assert (await deliver(session, f"{number}"))[0] == 200
-        await until(lambda: stand.provider.waiting == 10, within=20)
-        _, heir = stand.hire()
-        await until(lambda: stand.provider.waiting == 20, within=30)
+        await until(lambda: stand.provider.waiting == 20, within=20)
     machine.cut_off()
     stand.provider.go.set()
     taken_over = await stand.done(30, within=TAKEN_OVER_WITHIN)
