@@ -34,7 +34,10 @@ from hub.infra.store.keys import KeyStore
 from hub.infra.store.operations import OperationsStore
 from hub.infra.store.reading import ReadingStore
 from hub.infra.store.relay import RelayStore
+from hub.infra.store.steps import StepStore
+from hub.infra.store.waits import WaitStore
 from hub.registry import Registry
+from hub.services.attempt import Tools
 from hub.services.execute import Execute
 from hub.services.gauges import Gauges
 from hub.services.handover import Handover
@@ -46,9 +49,9 @@ from hub.services.ledger import Ledger
 from hub.services.operate import Operate
 from hub.services.relay import Pace as RelayPace
 from hub.services.relay import Relay
-from hub.services.steps import Tools
 from hub.services.submit import Submit
 from hub.services.telemetry import Telemetry, counted, tell_changes
+from hub.services.waking import Waking
 
 
 def _utc_now() -> datetime:
@@ -120,6 +123,7 @@ async def build(
             partial(_count_lost, metrics),
         )
         intake_store = IntakeStore(database)
+        waking = Waking(WaitStore(database), handover)
         inspect = Inspect(ReadingStore(database), registry, breakers, clock=around.clock)
         yield Hub(
             config=config,
@@ -127,11 +131,13 @@ async def build(
             database=database,
             queue=queue,
             handover=handover,
+            waking=waking,
             intake=Intake(
                 intake_store,
                 registry,
                 {name: config.secrets_of(name) for name in registry.sources},
                 handover,
+                waking,
                 clock=around.clock,
                 new_id=around.new_id,
                 observe=lambda size: metrics.batch("intake", size),
@@ -172,6 +178,7 @@ def make_execute(hub: Hub, store: ExecutionStore) -> Execute:
         hub.registry,
         _tools(hub, store),
         telemetry=telemetry,
+        waking=hub.waking,
         clock=hub.clock,
         rng=hub.rng,
     )
@@ -193,6 +200,7 @@ def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
         clock=hub.clock,
         rng=hub.rng,
         telemetry=_telemetry(hub),
+        waking=hub.waking,
     )
 
 
@@ -219,11 +227,14 @@ def _tools(hub: Hub, store: ExecutionStore) -> Tools:
         return bound
 
     return Tools(
-        ledger=Ledger(store),
+        ledger=Ledger(StepStore(hub.database, store.worker)),
         send=counted(hub.sender.send, hub.metrics),
         call_of=call_of,
         failure_of=lambda error, job, step: failure_of(error, job, step, hub.redactor.text),
         log_of=log_of,
+        heard=WaitStore(hub.database).heard,
+        operations=hub.registry.operations,
+        new_id=hub.new_id,
     )
 
 

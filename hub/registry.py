@@ -57,11 +57,12 @@ class Registry:
         providers: Iterable[Provider] = (),
         sources: Iterable[Source] = (),
         jobs: Iterable[JobSpec] = (),
+        operations: Iterable[Operation[Any, Any]] = (),
     ) -> "Registry":
         """A registry of just these. Raises ConfigurationError, as `load` does."""
         return _registry(
             [_Found("what was given", provider.name, provider) for provider in providers],
-            [],
+            [_Found("what was given", made.name, made) for made in operations],
             [_Found("what was given", source.name, source) for source in sources],
             [_Found(spec.function.__module__, spec.name, spec) for spec in jobs],
             [],

@@ -4,7 +4,7 @@ This is the heart of "done once": a step is written down before it is sent, so t
 knows what may already exist at the provider.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -17,6 +17,17 @@ class Effect(StrEnum):
     WRITE = "write"
     MONEY = "money"
     MESSAGE = "message"
+
+
+class StepKind(StrEnum):
+    """What a line of the ledger is about."""
+
+    CALL = "call"  # a provider was called
+    WORK = "work"  # any other piece of work
+    SLEEP = "sleep"
+    WAIT = "wait"  # for an event
+    ENQUEUE = "enqueue"  # another job, made when this one succeeds
+    UNDO = "undo"  # a call that takes something back, made if the job fails for good
 
 
 class Certainty(StrEnum):
@@ -58,6 +69,16 @@ class Step:
     generation: int
     first_sent_at: datetime | None
     digest: bytes
+    kind: StepKind = StepKind.CALL
+
+    def becoming(self, certainty: Certainty) -> "Step":
+        """The same line with what is known now."""
+        return replace(self, certainty=certainty)
+
+    @property
+    def is_effect(self) -> bool:
+        """Whether it may have changed the world."""
+        return self.effect is not Effect.READ and self.certainty in {Certainty.UNKNOWN, Certainty.CONFIRMED}
 
 
 # Never trust a provider's window to the second: its clock and ours differ, and a request takes time to arrive.

@@ -4,18 +4,21 @@ scheduled  submitted with a `run_at` ahead. In: submit. Out: queued when due (re
 queued     due, and waiting for a worker. In: submit, relay, retry by a person. Out: running (claim), held, cancelled.
 running    a worker holds it under a lease. In: claim. Out: every state that `decide` can name.
 retrying   a later attempt is due at `run_at`. In: decide. Out: queued when due (relay) or at once (a person), cancelled.
-waiting    for time or an event, holding no worker. In: decide. Out: queued, cancelled.
+waiting    for time or an event, holding no worker. In: decide. Out: queued when it came (intake, relay), cancelled.
 held       its queue is paused, or this release does not know the job, its arguments or its steps. Never failed for that.
            In: claim, relay, decide. Out: queued when the reason has gone (relay), once for each worker that starts or by a
            person where only an attempt can tell (recorded steps, arguments); cancelled.
 succeeded  final.
 failed     final until a person acts: the operators' inbox. Out: queued (a person retries it).
 cancelled  final until a person acts. Out: queued (a person retries it).
+
+A job that has recorded how to undo what it did does that before it is failed or cancelled: it is queued once more with an
+`Ending`, its attempts run the recorded calls instead of its function, and when they are done it becomes what the ending says.
 """
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
@@ -55,6 +58,7 @@ class Reason(StrEnum):
     EXHAUSTED = "exhausted"  # the retry budget is spent
     UNCERTAIN = "uncertain"  # an effect may exist; only a person may retry
     CRASH_LOOP = "crash_loop"  # it keeps killing its worker
+    COMPENSATION_FAILED = "compensation_failed"  # what it did could not be undone; a person finishes that
     QUEUE_PAUSED = "queue_paused"
     UNKNOWN_JOB = "unknown_job"  # a name this release does not know
     ARGS_UNKNOWN = "args_unknown"  # arguments that another release accepted and that do not fit this one
@@ -67,9 +71,9 @@ class Reason(StrEnum):
 TRIED_AGAIN = frozenset({Reason.ARGS_UNKNOWN, Reason.STEPS_CHANGED})
 
 
-def is_retryable(state: JobState, reason: str | None) -> bool:
-    """Whether a person may retry a job that stands so."""
-    return state in RETRYABLE or (state is JobState.HELD and reason in TRIED_AGAIN)
+def is_retryable(state: JobState, reason: str | None, *, undone: bool = False) -> bool:
+    """Whether a person may retry a job that stands so. One whose effects were undone has nothing to go on from."""
+    return not undone and (state in RETRYABLE or (state is JobState.HELD and reason in TRIED_AGAIN))
 
 
 class OutcomeKind(StrEnum):
@@ -82,6 +86,7 @@ class OutcomeKind(StrEnum):
     UNCERTAIN = "uncertain"
     WAITING = "waiting"
     HELD = "held"
+    COMPENSATED = "compensated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +170,9 @@ class Uncertain:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The job gave its worker back until a time (an event may wake it earlier)."""
+    """The job gave its worker back for a time (an event may wake it earlier)."""
 
-    until: datetime
+    delay: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,22 +187,41 @@ Outcome = Succeeded | Failed | FailedForGood | Snoozed | Interrupted | Uncertain
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """What a job becomes once its effects are undone, and why it does: `failure` is None for a cancelled one."""
+
+    state: JobState
+    reason: Reason
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What `decide` must know of a job.
 
     Attributes:
         failures: attempts of this generation that used up budget.
         crashes: times in a row that its worker was lost while running it.
+        undoable: whether it has recorded calls that undo what it did.
+        ending: given while it does that.
     """
 
     failures: int
     crashes: int
     retry: Backoff
+    undoable: bool = False
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What becomes of a job after an attempt; `run_at` is None where no time is due."""
+    """What becomes of a job after an attempt.
+
+    Attributes:
+        run_at: when it is due; None where no time is.
+        ending: its effects are to be undone, and then it becomes this.
+        undone: they are.
+    """
 
     state: JobState
     failures: int
@@ -206,6 +230,8 @@ class Transition:
     run_at: datetime | None = None
     reason: Reason | None = None
     failure: Failure | None = None
+    ending: Ending | None = None
+    undone: bool = False
 
 
 # Nobody knows which of a lost worker's jobs killed it. So all are counted, and what has been counted twice is a suspect:
@@ -217,9 +243,7 @@ LOST_LIMIT = 10
 MAX_DELAY = timedelta(days=366)  # a job or provider that asks for more is asked again then
 
 
-def decide(  # noqa: PLR0911 - one return for each outcome
-    job: Standing, outcome: Outcome, now: datetime, rng: Random
-) -> Transition:
+def decide(job: Standing, outcome: Outcome, now: datetime, rng: Random) -> Transition:
     """Say what becomes of a running job. The only place where that is decided.
 
     Args:
@@ -228,6 +252,44 @@ def decide(  # noqa: PLR0911 - one return for each outcome
         now: the time that delays count from.
         rng: the source of jitter.
     """
+    move = _moved(job, outcome, now, rng)
+    if job.ending is not None:
+        return _undoing(job.ending, move)
+    if job.undoable and move.state is JobState.FAILED and move.reason is not Reason.UNCERTAIN:
+        return _to_be_undone(move, now)
+    return move
+
+
+def _to_be_undone(move: Transition, now: datetime) -> Transition:
+    """What failed for good undoes its effects first, with a fresh budget.
+
+    An uncertain effect is not undone blindly: a person looks first, and retries the job or cancels it.
+    """
+    reason = move.reason or Reason.STOPPED
+    ending = Ending(JobState.FAILED, reason, move.failure)
+    return Transition(JobState.QUEUED, 0, 0, move.outcome, run_at=now, failure=move.failure, ending=ending)
+
+
+def _undoing(ending: Ending, move: Transition) -> Transition:
+    match move.state:
+        case JobState.SUCCEEDED:
+            return replace(
+                move,
+                state=ending.state,
+                outcome=OutcomeKind.COMPENSATED,
+                reason=ending.reason,
+                failure=ending.failure,
+                undone=True,
+            )
+        case JobState.FAILED if move.reason is not Reason.UNCERTAIN:
+            return replace(move, reason=Reason.COMPENSATION_FAILED)
+        case _:
+            return move
+
+
+def _moved(  # noqa: PLR0911 - one return for each outcome
+    job: Standing, outcome: Outcome, now: datetime, rng: Random
+) -> Transition:
     match outcome:
         case Succeeded():
             return Transition(JobState.SUCCEEDED, job.failures, 0, OutcomeKind.SUCCEEDED)
@@ -252,8 +314,8 @@ def decide(  # noqa: PLR0911 - one return for each outcome
                 reason=Reason.UNCERTAIN,
                 failure=failure,
             )
-        case Waits(until):
-            return Transition(JobState.WAITING, job.failures, 0, OutcomeKind.WAITING, run_at=until)
+        case Waits(delay):
+            return Transition(JobState.WAITING, job.failures, 0, OutcomeKind.WAITING, _due(now, delay))
         case Holds(failure, reason):
             return Transition(
                 JobState.HELD, job.failures, 0, OutcomeKind.HELD, reason=reason, failure=failure

@@ -16,6 +16,7 @@ from hub.domain.errors import (
     Throttled,
     Unavailable,
     UncertainEffect,
+    WaitTimedOut,
 )
 from hub.domain.jobs import (
     Failed,
@@ -67,7 +68,7 @@ def judge(error: BaseException, failure: Failure) -> Outcome:  # noqa: C901, PLR
             return Holds(failure, Reason.ARGS_UNKNOWN)
         case StepsChanged():
             return Holds(failure, Reason.STEPS_CHANGED)
-        case Fail():
+        case Fail() | WaitTimedOut():
             return FailedForGood(failure, Reason.STOPPED)
         case Invalid():
             return FailedForGood(failure, Reason.INVALID)

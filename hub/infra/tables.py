@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hub.domain.access import Scope
-from hub.domain.effects import Certainty, Effect
+from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import SETTLED, JobState, OutcomeKind
 
 metadata = MetaData(
@@ -47,7 +47,9 @@ def _time(name: str, *, default: bool = False, nullable: bool = True) -> Column[
     )
 
 
-def _one_of(column: str, values: type[JobState | OutcomeKind | Effect | Certainty]) -> CheckConstraint:
+def _one_of(
+    column: str, values: type[JobState | OutcomeKind | Effect | Certainty | StepKind]
+) -> CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
@@ -111,10 +113,13 @@ events = Table(
     Column("correlation_id", Text, nullable=False),
     _time("occurred_at"),
     _time("received_at", default=True),
+    # What it is about, as its source reads it; null where no job may wait for it.
+    Column("subject", Text),
     # Tells duplicates apart, for intake.
     UniqueConstraint("source", "external_id"),
     Index("events_list_by_correlation", "correlation_id"),
     Index("events_list_by_type", "type", "id"),
+    Index("events_waited_for", "source", "subject", postgresql_where=text("subject IS NOT NULL")),
 )
 
 jobs = Table(
@@ -152,6 +157,9 @@ jobs = Table(
     Column("error_kind", Text),
     Column("error_signature", Text),
     Column("progress", JSONB),
+    # What it becomes when its effects are undone, while that is under way and afterwards.
+    Column("ending", JSONB),
+    _time("undone_at"),
     _time("created_at", default=True),
     _time("settled_at"),
     _one_of("state", JobState),
@@ -248,6 +256,9 @@ steps = Table(
     Column("sends", Integer, nullable=False),
     Column("idempotency_key", Text),
     Column("digest", LargeBinary, nullable=False),
+    Column("kind", Text, nullable=False, server_default=StepKind.CALL.value),
+    # Of calls that are made later, if at all: which operation, and with what.
+    Column("planned", JSONB),
     Column("answer", JSONB),
     Column("error_code", Text),
     Column("error_message", Text),
@@ -259,6 +270,23 @@ steps = Table(
     ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
     _one_of("effect", Effect),
     _one_of("certainty", Certainty),
+    _one_of("kind", StepKind),
+)
+
+waits = Table(
+    "waits",
+    metadata,
+    Column("job_id", Uuid, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("types", ARRAY(Text), nullable=False),
+    _time("since", nullable=False),
+    # Events that ended earlier waits of the job.
+    Column("consumed", ARRAY(Uuid), nullable=False),
+    PrimaryKeyConstraint("job_id", "position"),
+    ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
+    Index("waits_woken_by", "source", "subject"),
 )
 
 audit_log = Table(

@@ -20,10 +20,12 @@ from hub.domain.jobs import (
     Failure,
     Interrupted,
     Outcome,
+    Snoozed,
     Standing,
     Succeeded,
     Transition,
     Uncertain,
+    Waits,
     decide,
 )
 from hub.domain.judgement import foremost, judge
@@ -31,23 +33,35 @@ from hub.domain.retry import Backoff
 from hub.domain.specs import JobSpec
 from hub.infra.batch import Batcher
 from hub.infra.store.database import is_data_error
-from hub.infra.store.execution import Abandoned, Claimed, ExecutionStore, Settlement
+from hub.infra.store.execution import Abandoned, Claimed, ExecutionStore
+from hub.infra.store.settlements import Child, Settlement
+from hub.infra.store.waits import Wait
 from hub.registry import Registry
+from hub.services import undo
+from hub.services.attempt import Attempt, Tools
 from hub.services.interruptions import lost_claim, stopped
-from hub.services.ledger import Superseded
-from hub.services.steps import Context, Tools
+from hub.services.ledger import Superseded, Suspended
+from hub.services.steps import Context
 from hub.services.telemetry import Telemetry
+from hub.services.waking import Waking
 
 log = structlog.get_logger("hub.execute")
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What an attempt came to, before anything is decided about it."""
+    """What an attempt came to, before anything is decided about it.
+
+    Attributes:
+        undoable: whether there is something to undo, should the job have failed.
+    """
 
     outcome: Outcome
     result: str | None = None
     error: BaseException | None = None
+    undoable: bool = False
+    children: tuple[Child, ...] = ()
+    waits: tuple[Wait, ...] = ()
 
 
 Held = tuple[UUID, int]
@@ -69,6 +83,7 @@ class Execute:
         registry: the jobs this release knows.
         tools: what jobs work with.
         telemetry: told of every attempt.
+        waking: told of jobs that wait.
         clock: the time that delays are measured from (only differences reach the database).
         rng: jitter.
     """
@@ -80,6 +95,7 @@ class Execute:
         tools: Tools,
         *,
         telemetry: Telemetry,
+        waking: Waking,
         clock: Callable[[], datetime],
         rng: Random,
     ) -> None:
@@ -87,6 +103,7 @@ class Execute:
         self._registry = registry
         self._tools = tools
         self._telemetry = telemetry
+        self._waking = waking
         self._clock = clock
         self._rng = rng
         self._known = sorted(registry.jobs)
@@ -133,8 +150,10 @@ class Execute:
             end = stopped()
         finally:
             running[claimed.queue] -= 1
-        if end:
-            self._interrupt(claimed.abandoned(self._store.worker), end)
+        if end is not None:
+            for job in await self._store.running():
+                if (job.id, job.attempt) == (claimed.id, claimed.attempt):
+                    self._interrupt(job, end)
 
     async def give_back(self, held: Collection[Held], *, crashed: bool) -> int:
         """Give back what the database says this worker runs, and it does not; gives how many jobs.
@@ -156,16 +175,15 @@ class Execute:
         return len(lost)
 
     def _interrupt(self, job: Abandoned, outcome: Interrupted) -> None:
-        spec = self._registry.jobs.get(job.name)
         now = self._clock()
-        standing = Standing(job.failures, job.crashes, spec.retry if spec else Backoff())
-        move = decide(standing, outcome, now, self._rng)
-        self._settle(job.id, job.attempt, move, now)
+        move = decide(standing_of(job, self._registry), outcome, now, self._rng)
+        self._settle(settlement_of(job, move, now))
         self._telemetry.lost(job, move)
 
     async def drain(self) -> None:
         """Wait until every end is written."""
         await self._settlements.drain()
+        await self._waking.drain()
 
     async def _run(self, claimed: Claimed) -> None:
         spec = self._registry.jobs[claimed.name]
@@ -175,43 +193,58 @@ class Execute:
         except Superseded:
             return
         now = self._clock()
-        standing = Standing(claimed.failures, claimed.crashes, spec.retry)
+        standing = Standing(
+            claimed.failures, claimed.crashes, spec.retry, undoable=finished.undoable, ending=claimed.ending
+        )
         move = decide(standing, finished.outcome, now, self._rng)
-        self._settle(claimed.id, claimed.attempt, move, now, finished.result)
+        self._settle(settlement_of(claimed, move, now, finished))
         self._telemetry.ended(claimed, move, finished.error, asyncio.get_running_loop().time() - began)
 
     async def _attempt(self, spec: JobSpec, claimed: Claimed) -> Finished:
-        context = Context(claimed, self._tools)
+        attempt = Attempt(claimed, self._tools)
         try:
-            return Finished(Succeeded(), result_of(await _called(spec, claimed, context)))
+            return await _succeeded(spec, attempt)
+        except Suspended:
+            return _suspended(attempt)
         except asyncio.CancelledError as error:
             # A job's own task that was cancelled raises the same; only the worker's wish is an interruption.
             if _is_stopping():
-                return Finished(_doubted(stopped(), context))
-            return self._judged(error, claimed, context)
+                return Finished(_doubted(stopped(), attempt))
+            return await self._judged(error, attempt)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a job raises is an outcome
-            return self._judged(error, claimed, context)
+            return await self._judged(error, attempt)
         except BaseExceptionGroup as group:
-            # A task group that was refused a step raises it wrapped.
-            raise Superseded from group
+            return await self._of_several(group, attempt)
 
-    def _judged(self, raised: BaseException, claimed: Claimed, context: Context) -> Finished:
+    async def _of_several(self, group: BaseExceptionGroup, attempt: Attempt) -> Finished:
+        """A task group raises what its branches raised wrapped: their errors weigh more than that one of them waits."""
+        errors = group.split(Suspended)[1]
+        if errors is None:
+            return _suspended(attempt)
+        if not isinstance(errors, ExceptionGroup):
+            raise Superseded from group
+        return await self._judged(errors, attempt)
+
+    async def _judged(self, raised: BaseException, attempt: Attempt) -> Finished:
         error = foremost(raised)
         try:
-            failure = self._tools.failure_of(error, claimed.name, context.step_name)
+            failure = self._tools.failure_of(error, attempt.claimed.name, attempt.step_name)
         except Exception:  # noqa: BLE001 - an error that cannot even be printed
             kind = type(error).__name__
             failure = Failure("unexpected_error", kind, kind, kind)
-        return Finished(_doubted(judge(error, failure), context), error=error)
+        outcome = _doubted(judge(error, failure), attempt)
+        try:
+            return Finished(outcome, error=error, undoable=await attempt.undoable())
+        except Unavailable as away:
+            # Whether there is something to undo cannot be read now, so nothing may be decided yet.
+            return Finished(Snoozed(away.retry_after, failure), error=error)
 
-    def _settle(
-        self, job: UUID, attempt: int, move: Transition, now: datetime, result: str | None = None
-    ) -> None:
-        delay = move.run_at - now if move.run_at else None
-        future = self._settlements.submit(Settlement(job, attempt, move, delay, result))
+    def _settle(self, settlement: Settlement) -> None:
+        future = self._settlements.submit(settlement)
         # Nobody waits for it: a settlement that is refused belongs to a job that somebody else holds by now.
-        self._ending.add((job, attempt))
-        future.add_done_callback(lambda done: self._ended((job, attempt), done))
+        held = (settlement.job, settlement.attempt)
+        self._ending.add(held)
+        future.add_done_callback(lambda done: self._ended(held, done))
 
     def _ended(self, held: Held, future: "asyncio.Future[bool]") -> None:
         self._ending.discard(held)
@@ -222,6 +255,7 @@ class Execute:
     async def _flush(self, settlements: list[Settlement]) -> list[bool]:
         settled = await self._write(settlements)
         self._telemetry.settled(len(settlements), len(settled))
+        self._waking.waits(one.job for one in settlements if one.waits and one.job in settled)
         return [settlement.job in settled for settlement in settlements]
 
     async def _write(self, settlements: list[Settlement]) -> set[Any]:
@@ -232,20 +266,35 @@ class Execute:
                 await asyncio.sleep(_SETTLE_PAUSE)
 
 
-async def _called(spec: JobSpec, claimed: Claimed, context: Context) -> object:
-    """What the job returned; whatever it had under way is over."""
+async def _succeeded(spec: JobSpec, attempt: Attempt) -> Finished:
+    """What the job's function came to, or that its effects are undone; whatever it had under way is over."""
+    async with aclosing(attempt):
+        if attempt.claimed.ending is not None:
+            await _within(spec, undo.run(attempt))
+            return Finished(Succeeded())
+        args = read_args(spec, attempt.claimed)
+        result = result_of(await _within(spec, spec.function(Context(attempt), args)))
+        await attempt.check_all_asked()
+    return Finished(Succeeded(), result, children=tuple(attempt.children))
+
+
+async def _within(spec: JobSpec, work: Awaitable[Any]) -> object:
+    """The same, within the time that an attempt of the job may take."""
     limit = spec.timeout.total_seconds()
     timeout = asyncio.timeout(limit)
-    async with aclosing(context):
-        args = read_args(spec, claimed)
-        try:
-            async with timeout:
-                value: object = await spec.function(context, args)
-        except TimeoutError as error:
-            if timeout.expired():
-                raise TimeoutError(f"{spec.name} took longer than {limit:g} s") from error
-            raise
+    try:
+        async with timeout:
+            value: object = await work
+    except TimeoutError as error:
+        if timeout.expired():
+            raise TimeoutError(f"{spec.name} took longer than {limit:g} s") from error
+        raise
     return value
+
+
+def _suspended(attempt: Attempt) -> Finished:
+    waits = tuple(pause.wait for pause in attempt.pauses if pause.wait is not None)
+    return Finished(Waits(attempt.delay()), waits=waits)
 
 
 def _is_stopping() -> bool:
@@ -253,11 +302,11 @@ def _is_stopping() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _doubted(outcome: Outcome, context: Context) -> Outcome:
+def _doubted(outcome: Outcome, attempt: Attempt) -> Outcome:
     """The same, unless the attempt left an effect that may exist: then that is what matters, and a person decides."""
-    if context.uncertain is None or isinstance(outcome, Uncertain):
+    if attempt.uncertain is None or isinstance(outcome, Uncertain):
         return outcome
-    message = str(context.uncertain)
+    message = str(attempt.uncertain)
     failure = outcome.failure if isinstance(outcome, Failed) else None
     code = failure.code if failure else "uncertain"
     signature = failure.signature if failure else "uncertain"
@@ -300,3 +349,22 @@ def result_of(value: object) -> str | None:
     if len(text) > _MAX_RESULT:
         raise Invalid(f"the job returned more than {_MAX_RESULT} bytes", code="result_too_large")
     return text
+
+
+def standing_of(job: Abandoned, registry: Registry) -> Standing:
+    """Where a job stands whose attempt has ended out of sight."""
+    spec = registry.jobs.get(job.name)
+    retry = spec.retry if spec else Backoff()
+    return Standing(job.failures, job.crashes, retry, undoable=job.undoable, ending=job.ending)
+
+
+def settlement_of(
+    job: Claimed | Abandoned, move: Transition, now: datetime, finished: Finished | None = None
+) -> Settlement:
+    """The end of an attempt, as it is to be written."""
+    delay = move.run_at - now if move.run_at else None
+    if finished is None:
+        return Settlement(job.id, job.attempt, move, delay)
+    return Settlement(
+        job.id, job.attempt, move, delay, finished.result, children=finished.children, waits=finished.waits
+    )

@@ -23,6 +23,7 @@ from hub.services.intake import Intake
 from hub.services.keys import Keys
 from hub.services.operate import Operate
 from hub.services.submit import Submit
+from hub.services.waking import Waking
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Hub:
     database: Database
     queue: ReadyQueue
     handover: Handover
+    waking: Waking
     intake: Intake
     submit: Submit
     inspect: Inspect

@@ -19,6 +19,7 @@ from hub.infra.store.database import is_data_error, is_unstorable
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, Stored
 from hub.registry import Registry
 from hub.services.handover import Handover
+from hub.services.waking import Waking
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,18 @@ class Intake:
         registry: the sources, and which jobs want which events.
         secrets: the configured secrets of each source, oldest first.
         handover: where the jobs go after the commit.
+        waking: told of what jobs may wait for.
         clock: the time that signatures are judged by.
         new_id: makes UUIDv7s.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is where these meet
         self,
         store: IntakeStore,
         registry: Registry,
         secrets: Mapping[str, Sequence[str]],
         handover: Handover,
+        waking: Waking,
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
@@ -60,6 +63,7 @@ class Intake:
         self._registry = registry
         self._secrets = secrets
         self._handover = handover
+        self._waking = waking
         self._clock = clock
         self._new_id = new_id
         self._store = store
@@ -101,6 +105,7 @@ class Intake:
     async def drain(self) -> None:
         """Wait until everything received is stored and handed over."""
         await self._batch.drain()
+        await self._waking.drain()
         await self._handover.drain()
 
     def _accept(
@@ -142,6 +147,7 @@ class Intake:
             correlation_id,
             reading.occurred_at,
             jobs,
+            reading.subject,
         )
 
     def _job(self, spec: JobSpec, correlation_id: str) -> NewJob:
@@ -159,6 +165,11 @@ class Intake:
                 raise Invalid("the event cannot be stored as it stands", code="unstorable") from error
             raise
         self._hand_over(events, stored)
+        self._waking.came(
+            event.id
+            for event, outcome in zip(events, stored, strict=True)
+            if event.subject and not outcome.duplicate
+        )
         return stored
 
     def _hand_over(self, events: Sequence[NewEvent], stored: Sequence[Stored]) -> None:

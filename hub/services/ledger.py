@@ -5,7 +5,8 @@ import asyncio
 from hub.domain.errors import Invalid, Unavailable
 from hub.infra.batch import Batcher
 from hub.infra.store.database import is_data_error, is_unstorable
-from hub.infra.store.execution import Claimed, ExecutionStore, RecordedStep, StepRecord
+from hub.infra.store.execution import Claimed
+from hub.infra.store.steps import Progress, RecordedStep, StepRecord, StepStore
 
 
 class Superseded(BaseException):
@@ -15,6 +16,10 @@ class Superseded(BaseException):
     """
 
 
+class Suspended(BaseException):
+    """The job waits, for time or an event, and gives its worker back. Not an Exception, for the same reason."""
+
+
 # While the database is away, what a provider has answered is kept in mind, and written as soon as it can be.
 _PAUSE = 0.2
 
@@ -22,9 +27,10 @@ _PAUSE = 0.2
 class Ledger:
     """Writes steps for all jobs of a worker, in batches."""
 
-    def __init__(self, store: ExecutionStore) -> None:
+    def __init__(self, store: StepStore) -> None:
         self._store = store
         self._batch: Batcher[StepRecord, bool] = Batcher(self._flush, limit=200, lanes=2, apart=is_data_error)
+        self._progress: Batcher[Progress, None] = Batcher(self._show, limit=200)
 
     async def write(self, record: StepRecord) -> None:
         """Make a line durable. One that records an answer is tried until it is written, or the caller is cancelled.
@@ -61,8 +67,17 @@ class Ledger:
 
     async def load(self, claimed: Claimed) -> dict[int, RecordedStep]:
         """What earlier attempts wrote. A first attempt has nothing to load."""
-        return await self._store.load_steps(claimed.id) if claimed.attempt > 1 else {}
+        return await self._store.load(claimed.id) if claimed.attempt > 1 else {}
+
+    async def show(self, progress: Progress) -> None:
+        """Keep how far a job is. Raises Unavailable; nobody's work depends on it."""
+        await asyncio.shield(self._progress.submit(progress))
+
+    async def _show(self, progress: list[Progress]) -> list[None]:
+        # Of one job the latest; two rows for one target would leave it to chance.
+        await self._store.show([*{one.job: one for one in progress}.values()])
+        return [None] * len(progress)
 
     async def _flush(self, records: list[StepRecord]) -> list[bool]:
-        written = await self._store.record_steps(records)
+        written = await self._store.record(records)
         return [(record.job, record.attempt, record.step.position) in written for record in records]

@@ -15,15 +15,17 @@ from uuid import UUID
 import structlog
 
 from hub.domain.errors import Unavailable
-from hub.domain.jobs import Standing, decide
-from hub.domain.retry import Backoff
+from hub.domain.jobs import decide
 from hub.infra.queue import ReadyQueue
 from hub.infra.recurring import Recurring
-from hub.infra.store.execution import Abandoned, ExecutionStore, Settlement
+from hub.infra.store.execution import Abandoned, ExecutionStore
 from hub.infra.store.relay import NOBODY, RelayStore
+from hub.infra.store.settlements import Settlement
 from hub.registry import Registry
+from hub.services.execute import settlement_of, standing_of
 from hub.services.interruptions import lost_worker
 from hub.services.telemetry import Telemetry
+from hub.services.waking import Waking
 
 log = structlog.get_logger("hub.relay")
 
@@ -31,6 +33,8 @@ _BATCH = 1000
 # Workers that have gone are shown to operators for a while; every deploy leaves some behind.
 _FORGET_AFTER = timedelta(days=1)
 _PRUNE_EVERY = timedelta(minutes=1)
+# Events and waits are joined by who writes them; the sweep is for a process that died in between.
+_WAKE_EVERY = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Pace:
 class Relay:
     """Runs for as long as its process; `nudge` wakes it early."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is where these meet
         self,
         store: RelayStore,
         execution: ExecutionStore,
@@ -64,6 +68,7 @@ class Relay:
         clock: Callable[[], datetime],
         rng: Random,
         telemetry: Telemetry,
+        waking: Waking,
     ) -> None:
         self._store = store
         self._execution = execution
@@ -73,6 +78,7 @@ class Relay:
         self._clock = clock
         self._rng = rng
         self._telemetry = telemetry
+        self._waking = waking
         self._moved = telemetry.metrics.relayed
         self._wanted = asyncio.Event()
         # Where the one pass over what did not fit another release stands; None when it has been made.
@@ -122,6 +128,8 @@ class Relay:
         # In Redis, so that a flush gives the turn back, and a worker that died with it keeps it no longer than that.
         if await self._queue.turn("sweep", self._pace.sweep):
             await self._find_lost(self._pace.rehand_after)
+        if await self._queue.turn("wake", _WAKE_EVERY):
+            self._moved("woken", await self._waking.sweep())
         if await self._queue.turn("prune", _PRUNE_EVERY):
             await self._store.forget_workers(_FORGET_AFTER, _BATCH)
 
@@ -174,11 +182,9 @@ class Relay:
         return rescued
 
     def _end(self, job: Abandoned) -> Settlement:
-        spec = self._registry.jobs.get(job.name)
-        standing = Standing(job.failures, job.crashes, spec.retry if spec else Backoff())
         now = self._clock()
-        move = decide(standing, lost_worker(), now, self._rng)
-        return Settlement(job.id, job.attempt, move, move.run_at - now if move.run_at else None)
+        move = decide(standing_of(job, self._registry), lost_worker(), now, self._rng)
+        return settlement_of(job, move, now)
 
     async def _refill_loop(self) -> None:
         while True:

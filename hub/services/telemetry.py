@@ -15,15 +15,15 @@ from hub.domain.providers import Call, Operation
 from hub.infra.breakers import Breakers, Circuit, State
 from hub.infra.metrics import Metrics
 from hub.infra.store.execution import Abandoned, Claimed
-from hub.services.steps import Send
+from hub.services.attempt import Send
 
 log = structlog.get_logger("hub.job")
 
 # Where these end a job, the hub or a provider is unwell; the other reasons are the business's own.
-_ALARMING = frozenset({Reason.EXHAUSTED, Reason.UNCERTAIN, Reason.CRASH_LOOP})
+_ALARMING = frozenset({Reason.EXHAUSTED, Reason.UNCERTAIN, Reason.CRASH_LOOP, Reason.COMPENSATION_FAILED})
 # Why a job fails for good, and what the relay does.
 _FINAL = (*_ALARMING, Reason.DECLINED, Reason.REJECTED, Reason.INVALID, Reason.STOPPED)
-_MOVES = ("promoted", "handed_over", "rehanded", "rescued", "released", "held")
+_MOVES = ("promoted", "handed_over", "rehanded", "rescued", "released", "held", "woken")
 
 
 @dataclass(frozen=True, slots=True)

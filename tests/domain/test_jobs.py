@@ -1,5 +1,6 @@
 """The one function that decides every move, and the signature of a failure."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -16,12 +17,14 @@ from hub.domain.jobs import (
     RETRYABLE,
     SETTLED,
     TRIED_AGAIN,
+    Ending,
     Failed,
     FailedForGood,
     Failure,
     Holds,
     Interrupted,
     JobState,
+    Outcome,
     OutcomeKind,
     Reason,
     Snoozed,
@@ -56,7 +59,7 @@ outcomes = st.one_of(
     st.builds(Snoozed, any_delay, st.just(FAILURE)),
     st.builds(Interrupted, st.just(FAILURE), crashed=st.booleans()),
     st.just(Uncertain(FAILURE)),
-    st.builds(Waits, st.datetimes(timezones=st.just(UTC))),
+    st.builds(Waits, any_delay),
     st.builds(Holds, st.just(FAILURE), reasons),
 )
 
@@ -182,14 +185,57 @@ def test_an_uncertain_effect_is_left_to_a_person(job: Standing) -> None:
     assert move.outcome is OutcomeKind.UNCERTAIN
 
 
-@given(job=standings(), until=st.datetimes(timezones=st.just(UTC)), reason=reasons)
-def test_waiting_and_being_held_cost_nothing(job: Standing, until: datetime, reason: Reason) -> None:
+@given(job=standings(), delay=any_delay, reason=reasons)
+def test_waiting_and_being_held_cost_nothing(job: Standing, delay: timedelta, reason: Reason) -> None:
     """A job that waits, or that this release cannot run, keeps its budget and is not failed."""
-    waits = decide(job, Waits(until), NOW, Random(0))
+    waits = decide(job, Waits(delay), NOW, Random(0))
     holds = decide(job, Holds(FAILURE, reason), NOW, Random(0))
 
-    assert (waits.state, waits.run_at, waits.failures) == (JobState.WAITING, until, job.failures)
+    assert (waits.state, waits.run_at, waits.failures) == (
+        JobState.WAITING,
+        NOW + min(max(delay, timedelta(0)), MAX_DELAY),
+        job.failures,
+    )
     assert (holds.state, holds.reason, holds.failures) == (JobState.HELD, reason, job.failures)
+
+
+endings = st.builds(
+    Ending, st.sampled_from([JobState.FAILED, JobState.CANCELLED]), reasons, st.none() | st.just(FAILURE)
+)
+
+
+@given(job=standings(), outcome=outcomes)
+def test_what_fails_for_good_undoes_its_effects_first(job: Standing, outcome: Outcome) -> None:
+    """With a fresh budget, and without losing why it failed; an uncertain effect is left to a person all the same."""
+    plain = decide(job, outcome, NOW, Random(0))
+    move = decide(replace(job, undoable=True), outcome, NOW, Random(0))
+
+    if plain.state is not JobState.FAILED or plain.reason is Reason.UNCERTAIN:
+        assert move == plain
+    else:
+        assert plain.reason is not None
+        assert move.ending == Ending(JobState.FAILED, plain.reason, plain.failure)
+        assert (move.state, move.run_at, move.failures, move.crashes) == (JobState.QUEUED, NOW, 0, 0)
+        assert (move.outcome, move.undone) == (plain.outcome, False)
+
+
+@given(job=standings(), outcome=outcomes, ending=endings)
+def test_a_job_that_is_being_undone_becomes_what_its_ending_says(
+    job: Standing, outcome: Outcome, ending: Ending
+) -> None:
+    """Never a success; and where the undoing itself fails for good, a person's case under a name of its own."""
+    plain = decide(job, outcome, NOW, Random(0))
+    move = decide(replace(job, undoable=True, ending=ending), outcome, NOW, Random(0))
+
+    assert move.state is not JobState.SUCCEEDED
+    assert move.undone == (plain.state is JobState.SUCCEEDED)
+    if move.undone:
+        assert (move.state, move.reason, move.failure) == (ending.state, ending.reason, ending.failure)
+        assert move.outcome is OutcomeKind.COMPENSATED
+    elif plain.state is JobState.FAILED and plain.reason is not Reason.UNCERTAIN:
+        assert move == replace(plain, reason=Reason.COMPENSATION_FAILED)
+    else:
+        assert move == plain
 
 
 def test_what_a_person_may_do_fits_the_states() -> None:
@@ -198,6 +244,7 @@ def test_what_a_person_may_do_fits_the_states() -> None:
     assert not CANCELLABLE & (SETTLED | {JobState.RUNNING})
     assert {reason for reason in Reason if is_retryable(JobState.HELD, reason)} == TRIED_AGAIN
     assert all(is_retryable(state, None) is (state in RETRYABLE) for state in JobState)
+    assert not any(is_retryable(state, None, undone=True) for state in JobState)
     assert set(JobState) == CANCELLABLE | SETTLED | {JobState.RUNNING}
 
 

@@ -142,7 +142,7 @@ class Life(RuleBasedStateMachine):
     @rule(delay=delays)
     def waits(self, delay: timedelta) -> None:
         """It gives its worker back."""
-        self._move(Waits(self.now + delay))
+        self._move(Waits(delay))
 
     @precondition(lambda self: self.state is JobState.RUNNING)
     @rule(reason=st.sampled_from([Reason.STEPS_CHANGED, Reason.ARGS_UNKNOWN]))

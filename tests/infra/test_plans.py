@@ -20,10 +20,13 @@ from hub.infra.breakers import Breakers
 from hub.infra.queue import Ready
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
-from hub.infra.store.execution import ExecutionStore, Settlement, StepRecord
+from hub.infra.store.execution import ExecutionStore
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, NewSubmission
 from hub.infra.store.reading import ReadingStore
 from hub.infra.store.relay import RelayStore
+from hub.infra.store.settlements import Settlement
+from hub.infra.store.steps import StepRecord, StepStore
+from hub.infra.store.waits import Wait, WaitStore
 from hub.registry import Registry
 from hub.services.inspect import EventFilter, Inspect, JobFilter
 
@@ -37,9 +40,9 @@ INSERT INTO applications (id, name) VALUES ('{APPLICATION}', 'one');
 INSERT INTO queues (name, paused_at) VALUES ('default', NULL), ('paused', now());
 INSERT INTO workers (id, host, pid, release, queues, concurrency, lease_until)
     VALUES ('{WORKER}', 'h', 1, '1', '{{}}', 1, now() + interval '1 minute');
-INSERT INTO events (id, source, external_id, type, headers, secret_index, correlation_id)
+INSERT INTO events (id, source, external_id, type, headers, secret_index, correlation_id, subject)
     SELECT CASE n WHEN 1 THEN '{EVENT}' ELSE gen_random_uuid() END, 's', n::text,
-        CASE WHEN n % 100 = 0 THEN 'rare' ELSE 't' END, '{{}}', 0, n::text
+        CASE WHEN n % 100 = 0 THEN 'rare' ELSE 't' END, '{{}}', 0, n::text, n::text
     FROM generate_series(1, {MANY // 10}) n;
 INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, application_id, event_id, correlation_id, tags,
                   dispatched_at, worker_id, started_at, settled_at, error_signature)
@@ -59,6 +62,8 @@ INSERT INTO idempotency_keys (application_id, key, fingerprint, job_id)
     SELECT '{APPLICATION}', n::text, '', gen_random_uuid() FROM generate_series(1, {MANY // 10}) n;
 INSERT INTO steps (job_id, position, name, effect, certainty, serial, generation, attempt, sends, digest)
     SELECT id, 1, 's', 'read', 'confirmed', 0, 1, 1, 1, '' FROM jobs LIMIT {MANY // 10};
+INSERT INTO waits (job_id, position, source, subject, types, since, consumed)
+    SELECT id, 1, 's', correlation_id, '{{t}}', now(), '{{}}' FROM jobs LIMIT {MANY // 10};
 ANALYZE;
 """  # noqa: S608 - constants
 
@@ -143,6 +148,14 @@ def executing(do: Callable[[ExecutionStore], Awaitable[Any]]) -> Query:
     return lambda explaining: do(ExecutionStore(explaining, WORKER))
 
 
+def recording(do: Callable[[StepStore], Awaitable[Any]]) -> Query:
+    return lambda explaining: do(StepStore(explaining, WORKER))
+
+
+def waiting(do: Callable[[WaitStore], Awaitable[Any]]) -> Query:
+    return lambda explaining: do(WaitStore(explaining))
+
+
 def relaying(do: Callable[[RelayStore], Awaitable[Any]]) -> Query:
     return lambda explaining: do(RelayStore(explaining))
 
@@ -151,6 +164,7 @@ STEP = StepRecord(
     JOB, 1, Step(1, "s", Effect.WRITE, Certainty.UNKNOWN, 0, 1, None, b""), "p", "k", sending=True
 )
 DONE = Settlement(JOB, 1, Transition(JobState.SUCCEEDED, 0, 0, OutcomeKind.SUCCEEDED), None)
+WAIT = Wait(1, "s", ("t",), "7", None, ())
 READY = Ready(JOB, 1, "default", 5, datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -207,10 +221,13 @@ CASES: dict[str, tuple[Query, str]] = {
     "claim": (executing(lambda store: store.claim([(JOB, 1)] * 10, ["a.b"])), "jobs_pkey"),
     "running": (executing(lambda store: store.running()), "jobs_relay_rescue"),
     "settle": (executing(lambda store: store.settle([DONE] * 10)), BY_JOB_OR_WORKER),
-    "record steps": (executing(lambda store: store.record_steps([STEP] * 10)), BY_JOB_OR_WORKER),
+    "record steps": (recording(lambda store: store.record([STEP] * 10)), BY_JOB_OR_WORKER),
     "how much is due": (lambda explaining: DepthStore(explaining).due(), "jobs_relay_refill"),
     "how much is in a queue": (lambda explaining: ReadingStore(explaining).depths("default"), "jobs_held"),
-    "load steps": (executing(lambda store: store.load_steps(JOB)), "steps_pkey"),
+    "load steps": (recording(lambda store: store.load(JOB)), "steps_pkey"),
+    "what was heard": (waiting(lambda store: store.heard(JOB, WAIT)), "events_waited_for"),
+    "whom an event wakes": (waiting(lambda store: store.wake_by([EVENT])), "waits_woken_by"),
+    "what wakes a job": (waiting(lambda store: store.wake([JOB])), "events_waited_for"),
     "duplicate events": (find_event, "events_source_external_id_key"),
     "duplicate keys": (find_key, "idempotency_keys_pkey"),
     "list an application's": (listing(scopes={Scope.JOBS_READ}), "jobs_list_by_application"),

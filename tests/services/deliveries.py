@@ -9,7 +9,9 @@ SECRET = "whsec_0123456789abcdef"
 SETTINGS = {"HUB_WEBHOOK_DEPOT_SECRET": SECRET}
 
 scheme = prefixed_hex("X-Signature", prefix="sha256=")
-source = Source("depot", scheme=scheme, event_id=field("id"), event_type=field("type"))
+source = Source(
+    "depot", scheme=scheme, event_id=field("id"), event_type=field("type"), subject=field("about")
+)
 
 
 class Arrived(EventModel):

@@ -6,7 +6,8 @@ from datetime import timedelta
 from hub import Args, JobContext, job
 from hub.domain.effects import Certainty, Effect, Step
 from hub.infra.queue import Ready
-from hub.infra.store.execution import Claimed, StepRecord
+from hub.infra.store.execution import Claimed
+from hub.infra.store.steps import StepRecord, StepStore
 from tests.services.conftest import Start
 from tests.services.engine import another
 
@@ -127,14 +128,16 @@ async def test_of_two_attempts_of_one_worker_only_the_present_one_writes(start: 
     await engine.execute.drain()
     [present] = await engine.claim()
     lines = [_line(former), _line(present)]
-    assert await engine.store.record_steps(lines) == {(made, present.attempt, 1)}
+    assert await StepStore(engine.hub.database, engine.store.worker).record(lines) == {
+        (made, present.attempt, 1)
+    }
     await asyncio.gather(engine.execute.run(former), engine.execute.run(present))
     await engine.execute.drain()
     assert [attempt.outcome for attempt in await engine.attempts(made)] == ["interrupted", "succeeded"]
 
 
 def _line(held: Claimed) -> StepRecord:
-    step = Step(1, "step", Effect.WRITE, Certainty.UNKNOWN, 0, held.generation, None, b"")
+    step = Step(1, "step", Effect.READ, Certainty.UNKNOWN, 0, held.generation, None, b"")
     return StepRecord(held.id, held.attempt, step, "provider", "key", sending=True)
 
 

@@ -1,4 +1,4 @@
-"""The worker's statements: leases, fenced claims, the ledger of steps, settlement."""
+"""The worker's statements: leases, fenced claims, and the settlement of what was claimed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from hub.domain.effects import Certainty, Effect, Step
-from hub.domain.jobs import Failure, Transition
+from hub.domain.jobs import Ending
 from hub.infra.store.arrays import literal
 from hub.infra.store.database import Database
+from hub.infra.store.settlements import Settlement, ending_from_json, settling
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,7 @@ class Claimed:
     correlation_id: str
     event_body: bytes | None = field(repr=False)
     now: datetime
-
-    def abandoned(self, worker: UUID) -> "Abandoned":
-        """What is left when nobody runs it any more."""
-        return Abandoned(
-            self.id, self.name, self.attempt, self.failures, self.crashes, worker, self.correlation_id
-        )
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,46 +43,8 @@ class Abandoned:
     crashes: int
     worker: UUID
     correlation_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """The end of an attempt. `delay` is counted from the database's clock."""
-
-    job: UUID
-    attempt: int
-    transition: Transition
-    delay: timedelta | None
-    result: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class StepRecord:
-    """A line of the ledger as it is to be written, under the fence of an attempt.
-
-    Attributes:
-        sending: it is about to be sent; the database's clock says when.
-    """
-
-    job: UUID
-    attempt: int
-    step: Step
-    provider: str | None
-    key: str | None
-    sending: bool
-    answer: str | None = field(default=None, repr=False)
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedStep:
-    """A line of the ledger as it was read."""
-
-    step: Step
-    answer: Any = field(repr=False)
-    error_code: str | None
-    error_message: str | None
-    error_kind: str | None
+    undoable: bool = False
+    ending: Ending | None = None
 
 
 _REGISTER = text("""
@@ -124,87 +81,21 @@ handed AS (
     FROM handed h, queues q
     WHERE j.id = h.id AND j.dispatch = h.dispatch AND j.state = 'queued' AND q.name = j.queue
     RETURNING j.id, j.name, j.args, j.queue, j.attempt, j.failures, j.crashes, j.generation, j.correlation_id,
-              j.event_id, j.state
+              j.event_id, j.state, j.ending
 )
 SELECT c.id, c.name, c.args, c.queue, c.attempt, c.failures, c.crashes, c.generation, c.correlation_id,
-       CASE WHEN c.args IS NULL THEN e.body END, clock_timestamp()
+       CASE WHEN c.args IS NULL THEN e.body END, clock_timestamp(), c.ending
 FROM claimed c LEFT JOIN events e ON e.id = c.event_id
 WHERE c.state = 'running'
 """)
 
-_RUNNING = text("""
-SELECT id, name, attempt, failures, crashes, worker_id, correlation_id FROM jobs WHERE state = 'running' AND worker_id = :worker
-""")
+# Of a running job that nobody runs, what is needed to end its attempt.
+ABANDONED = """
+    j.id, j.name, j.attempt, j.failures, j.crashes, j.worker_id, j.correlation_id,
+    EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.kind = 'undo'), j.ending
+"""
 
-_SETTLE = text("""
-WITH done AS (
-    SELECT * FROM unnest(CAST(CAST(:job AS text) AS uuid[]), CAST(CAST(:attempt AS text) AS int[]), CAST(CAST(:state AS text) AS text[]),
-        CAST(CAST(:reason AS text) AS text[]), CAST(CAST(:delay AS text) AS float8[]), CAST(CAST(:failures AS text) AS int[]), CAST(CAST(:crashes AS text) AS int[]),
-        CAST(CAST(:outcome AS text) AS text[]), CAST(CAST(:code AS text) AS text[]), CAST(CAST(:message AS text) AS text[]), CAST(CAST(:kind AS text) AS text[]),
-        CAST(CAST(:signature AS text) AS text[]), CAST(CAST(:result AS text) AS text[]))
-    AS d(job, attempt, state, reason, delay, failures, crashes, outcome, code, message, kind, signature, result)
-), moved AS (
-    UPDATE jobs j SET
-        state = d.state,
-        reason = d.reason,
-        run_at = CASE WHEN d.delay IS NULL THEN j.run_at ELSE now() + make_interval(secs => d.delay) END,
-        failures = d.failures,
-        crashes = d.crashes,
-        worker_id = NULL,
-        error_code = d.code, error_message = d.message, error_kind = d.kind, error_signature = d.signature,
-        result = CAST(d.result AS jsonb),
-        settled_at = CASE WHEN d.state IN ('succeeded', 'failed', 'cancelled') THEN clock_timestamp() END
-    FROM done d
-    WHERE j.id = d.job AND j.attempt = d.attempt AND j.state = 'running' AND j.worker_id = :worker
-    RETURNING j.id, j.attempt, j.generation, j.started_at
-), logged AS (
-    INSERT INTO attempts (job_id, number, generation, outcome, error_code, error_message, error_kind, error_signature,
-                          worker_id, started_at)
-    SELECT m.id, m.attempt, m.generation, d.outcome, d.code, d.message, d.kind, d.signature, :worker, m.started_at
-    FROM moved m JOIN done d ON d.job = m.id AND d.attempt = m.attempt
-)
-SELECT id FROM moved
-""")
-
-# The row of the job is locked while a step is written, so that a rescue and a step cannot both win.
-_RECORD_STEPS = text("""
-WITH input AS (
-    SELECT * FROM unnest(CAST(CAST(:job AS text) AS uuid[]), CAST(CAST(:attempt AS text) AS int[]), CAST(CAST(:position AS text) AS int[]), CAST(CAST(:name AS text) AS text[]),
-        CAST(CAST(:provider AS text) AS text[]), CAST(CAST(:effect AS text) AS text[]), CAST(CAST(:certainty AS text) AS text[]), CAST(CAST(:serial AS text) AS int[]),
-        CAST(CAST(:key AS text) AS text[]), CAST(:digest AS bytea[]), CAST(CAST(:sending AS text) AS boolean[]),
-        CAST(CAST(:answer AS text) AS text[]), CAST(CAST(:code AS text) AS text[]), CAST(CAST(:message AS text) AS text[]), CAST(CAST(:kind AS text) AS text[]))
-    AS i(job, attempt, position, name, provider, effect, certainty, serial, key, digest, sending, answer, code,
-         message, kind)
-), held AS (
-    SELECT j.id, j.attempt, j.generation FROM jobs j JOIN input i ON j.id = i.job AND j.attempt = i.attempt
-    WHERE j.state = 'running' AND j.worker_id = :worker
-    ORDER BY j.id FOR SHARE OF j
-), written AS (
-    INSERT INTO steps AS s (job_id, position, name, provider, effect, certainty, serial, generation, attempt, sends,
-        idempotency_key, digest, answer, error_code, error_message, error_kind, first_sent_at, last_sent_at, answered_at)
-    SELECT i.job, i.position, i.name, i.provider, i.effect, i.certainty, i.serial, h.generation, i.attempt, 1,
-        i.key, i.digest, CAST(i.answer AS jsonb), i.code, i.message, i.kind, clock_timestamp(), clock_timestamp(),
-        CASE WHEN NOT i.sending THEN clock_timestamp() END
-    FROM input i JOIN (SELECT DISTINCT id, attempt, generation FROM held) h ON h.id = i.job AND h.attempt = i.attempt
-    ON CONFLICT (job_id, position) DO UPDATE SET
-        certainty = excluded.certainty, serial = excluded.serial, generation = excluded.generation,
-        attempt = excluded.attempt, idempotency_key = excluded.idempotency_key, digest = excluded.digest,
-        answer = excluded.answer, error_code = excluded.error_code, error_message = excluded.error_message,
-        error_kind = excluded.error_kind, answered_at = excluded.answered_at,
-        sends = s.sends + CASE WHEN excluded.answered_at IS NULL THEN 1 ELSE 0 END,
-        last_sent_at = CASE WHEN excluded.answered_at IS NULL THEN excluded.last_sent_at ELSE s.last_sent_at END,
-        first_sent_at = CASE WHEN excluded.serial > s.serial OR s.certainty = 'not_sent' AND excluded.answered_at IS NULL
-                             THEN excluded.first_sent_at ELSE s.first_sent_at END
-    RETURNING job_id, attempt, position
-)
-SELECT job_id, attempt, position FROM written
-""")
-
-_LOAD_STEPS = text("""
-SELECT position, name, effect, certainty, serial, generation, first_sent_at, digest, answer, error_code, error_message,
-       error_kind
-FROM steps WHERE job_id = :job ORDER BY position
-""")
+_RUNNING = text(f"SELECT {ABANDONED} FROM jobs j WHERE j.state = 'running' AND j.worker_id = :worker")  # noqa: S608 - a constant
 
 
 class ExecutionStore:
@@ -255,11 +146,12 @@ class ExecutionStore:
             "worker": self.worker,
             "known": list(known),
         }
-        return [Claimed(*row) for row in await self._database.run(_CLAIM, parameters)]
+        rows = await self._database.run(_CLAIM, parameters)
+        return [Claimed(*[*row[:11], ending_from_json(row[11])]) for row in rows]
 
     async def running(self) -> list[Abandoned]:
         """What this worker holds, as the database sees it."""
-        return [Abandoned(*row) for row in await self._database.run(_RUNNING, {"worker": self.worker})]
+        return [abandoned(row) for row in await self._database.run(_RUNNING, {"worker": self.worker})]
 
     async def settle(self, settlements: Sequence[Settlement], holder: UUID | None = None) -> set[UUID]:
         """Write the ends of attempts in one transaction; gives the jobs that were still the holder's to settle.
@@ -268,72 +160,11 @@ class ExecutionStore:
             settlements: the ends.
             holder: whose they are, by default this worker's; a rescue names the worker that was lost.
         """
-        ordered = sorted(settlements, key=lambda settlement: settlement.job)
-        rows = await self._database.run(
-            _SETTLE, {"worker": holder or self.worker, **_settlement_columns(ordered)}
-        )
+        statement, columns = settling(settlements)
+        rows = await self._database.run(statement, {"worker": holder or self.worker, **columns})
         return {row[0] for row in rows}
 
-    async def record_steps(self, records: Sequence[StepRecord]) -> set[tuple[UUID, int, int]]:
-        """Write lines of the ledger; gives (job, attempt, position) of those that were still this worker's to write."""
-        rows = await self._database.run(_RECORD_STEPS, {"worker": self.worker, **_step_columns(records)})
-        return {(row[0], row[1], row[2]) for row in rows}
 
-    async def load_steps(self, job: UUID) -> dict[int, RecordedStep]:
-        """The ledger of one job, by position."""
-        rows = await self._database.run(_LOAD_STEPS, {"job": job})
-        return {row.position: _recorded(row) for row in rows}
-
-
-def _recorded(row: Any) -> RecordedStep:
-    step = Step(
-        row.position,
-        row.name,
-        Effect(row.effect),
-        Certainty(row.certainty),
-        row.serial,
-        row.generation,
-        row.first_sent_at,
-        row.digest,
-    )
-    return RecordedStep(step, row.answer, row.error_code, row.error_message, row.error_kind)
-
-
-def _settlement_columns(settlements: Sequence[Settlement]) -> dict[str, Any]:
-    moves = [s.transition for s in settlements]
-    failures = [move.failure for move in moves]
-    return {
-        "job": literal([s.job for s in settlements]),
-        "attempt": literal([s.attempt for s in settlements]),
-        "state": literal([move.state.value for move in moves]),
-        "reason": literal([move.reason.value if move.reason else None for move in moves]),
-        "delay": literal([None if s.delay is None else s.delay.total_seconds() for s in settlements]),
-        "failures": literal([move.failures for move in moves]),
-        "crashes": literal([move.crashes for move in moves]),
-        "outcome": literal([move.outcome.value for move in moves]),
-        "code": literal([failure.code if failure else None for failure in failures]),
-        "message": literal([failure.message if failure else None for failure in failures]),
-        "kind": literal([failure.kind if failure else None for failure in failures]),
-        "signature": literal([failure.signature if failure else None for failure in failures]),
-        "result": literal([s.result for s in settlements]),
-    }
-
-
-def _step_columns(records: Sequence[StepRecord]) -> dict[str, Any]:
-    return {
-        "job": literal([r.job for r in records]),
-        "attempt": literal([r.attempt for r in records]),
-        "position": literal([r.step.position for r in records]),
-        "name": literal([r.step.name for r in records]),
-        "provider": literal([r.provider for r in records]),
-        "effect": literal([r.step.effect.value for r in records]),
-        "certainty": literal([r.step.certainty.value for r in records]),
-        "serial": literal([r.step.serial for r in records]),
-        "key": literal([r.key for r in records]),
-        "digest": [r.step.digest for r in records],
-        "sending": literal([r.sending for r in records]),
-        "answer": literal([r.answer for r in records]),
-        "code": literal([r.failure.code if r.failure else None for r in records]),
-        "message": literal([r.failure.message if r.failure else None for r in records]),
-        "kind": literal([r.failure.kind if r.failure else None for r in records]),
-    }
+def abandoned(row: Sequence[Any]) -> Abandoned:
+    """A row of ABANDONED."""
+    return Abandoned(*[*row[:8], ending_from_json(row[8])])

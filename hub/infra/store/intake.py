@@ -44,6 +44,7 @@ class NewEvent:
     correlation_id: str
     occurred_at: datetime | None
     jobs: tuple[NewJob, ...]
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +94,12 @@ _JOB_COLUMNS = """
 # Rows go in sorted by their unique key, so that two batches that share keys wait for each other and never deadlock.
 _STORE_EVENTS = text(f"""
 WITH stored AS (
-    INSERT INTO events (id, source, external_id, type, body, headers, secret_index, correlation_id, occurred_at)
-    SELECT id, source, external_id, type, body, CAST(headers AS jsonb), secret_index, correlation_id, occurred_at
+    INSERT INTO events (id, source, external_id, type, body, headers, secret_index, correlation_id, occurred_at, subject)
+    SELECT id, source, external_id, type, body, CAST(headers AS jsonb), secret_index, correlation_id, occurred_at, subject
     FROM unnest(CAST(CAST(:id AS text) AS uuid[]), CAST(CAST(:source AS text) AS text[]), CAST(CAST(:external_id AS text) AS text[]), CAST(CAST(:type AS text) AS text[]),
                 CAST(:body AS bytea[]), CAST(CAST(:headers AS text) AS text[]), CAST(CAST(:secret_index AS text) AS smallint[]),
-                CAST(CAST(:correlation AS text) AS text[]), CAST(CAST(:occurred_at AS text) AS timestamptz[]))
-         AS e(id, source, external_id, type, body, headers, secret_index, correlation_id, occurred_at)
+                CAST(CAST(:correlation AS text) AS text[]), CAST(CAST(:occurred_at AS text) AS timestamptz[]), CAST(CAST(:subject AS text) AS text[]))
+         AS e(id, source, external_id, type, body, headers, secret_index, correlation_id, occurred_at, subject)
     ORDER BY source, external_id
     ON CONFLICT (source, external_id) DO NOTHING
     RETURNING id
@@ -236,6 +237,7 @@ def _event_columns(events: Sequence[NewEvent]) -> dict[str, Any]:
         "secret_index": literal([e.secret_index for e in events]),
         "correlation": literal([e.correlation_id for e in events]),
         "occurred_at": literal([e.occurred_at for e in events]),
+        "subject": literal([e.subject for e in events]),
     }
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from hub.domain.jobs import is_suspect
 from hub.infra.queue import Ready
 from hub.infra.store.database import Database
-from hub.infra.store.execution import Abandoned
+from hub.infra.store.execution import ABANDONED, Abandoned, abandoned
 
 _PROMOTE = text("""
 WITH due AS (
@@ -55,11 +55,11 @@ FROM unnest(CAST(:id AS uuid[]), CAST(:dispatch AS int[])) AS l(id, dispatch)
 WHERE j.id = l.id AND j.dispatch = l.dispatch AND j.state = 'queued' RETURNING j.id
 """)
 
-_ABANDONED = text("""
-SELECT j.id, j.name, j.attempt, j.failures, j.crashes, j.worker_id, j.correlation_id FROM jobs j JOIN workers w ON w.id = j.worker_id
+_ABANDONED = text(f"""
+SELECT {ABANDONED} FROM jobs j JOIN workers w ON w.id = j.worker_id
 WHERE j.state = 'running' AND w.lease_until < now()
 ORDER BY j.id LIMIT :limit
-""")
+""")  # noqa: S608 - a constant
 
 _NEXT_LAPSE = text("""
 SELECT extract(epoch FROM min(lease_until) - clock_timestamp()) FROM workers WHERE lease_until > now()
@@ -163,7 +163,7 @@ class RelayStore:
 
     async def abandoned(self, limit: int) -> list[Abandoned]:
         """Running jobs whose worker's lease has lapsed."""
-        return [Abandoned(*row) for row in await self._database.run(_ABANDONED, {"limit": limit})]
+        return [abandoned(row) for row in await self._database.run(_ABANDONED, {"limit": limit})]
 
     async def until_next_lapse(self, most: float) -> float:
         """Seconds until a worker's lease lapses unless it is renewed, `most` if none does before."""

@@ -1,0 +1,125 @@
+"""Waiting for events: what was heard already, and whom an event wakes.
+
+No lock makes an event and a wait meet. Whoever writes either looks for the other after its own commit, so that of two that
+cross, the later sees the earlier. Only a process that dies between its commit and its look leaves a pair apart, and the
+relay's sweep joins them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+
+from hub.infra.queue import Ready
+from hub.infra.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What ends a wait of a job.
+
+    Attributes:
+        position: the step that waits.
+        since: events received before do not count; None for the time the job was made.
+        consumed: events that ended earlier waits of the job.
+    """
+
+    position: int
+    source: str
+    types: tuple[str, ...]
+    subject: str
+    since: datetime | None
+    consumed: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An event that ends a wait; `body` is None when retention has emptied it."""
+
+    id: UUID
+    type: str
+    received_at: datetime
+    body: bytes | None = field(repr=False)
+
+
+# The event that started the job is no answer to it.
+_HEARD = text("""
+SELECT e.id, e.type, e.received_at, e.body FROM jobs j JOIN events e ON e.source = :source AND e.subject = :subject
+WHERE j.id = :job AND e.type = ANY(CAST(:types AS text[])) AND e.id <> ALL(CAST(:consumed AS uuid[]))
+  AND e.received_at >= coalesce(CAST(:since AS timestamptz), j.created_at) AND e.id IS DISTINCT FROM j.event_id
+ORDER BY e.id LIMIT 1
+""")
+
+
+def _waking(which: str) -> TextClause:
+    return text(f"""
+    WITH heard AS (
+        SELECT DISTINCT w.job_id FROM waits w JOIN events e ON e.source = w.source AND e.subject = w.subject
+        JOIN jobs j ON j.id = w.job_id
+        WHERE {which} AND e.type = ANY(w.types) AND e.received_at >= w.since AND e.id <> ALL(w.consumed)
+          AND e.id IS DISTINCT FROM j.event_id AND j.state = 'waiting'
+    ), free AS (
+        SELECT j.id FROM jobs j JOIN heard h ON h.job_id = j.id WHERE j.state = 'waiting' ORDER BY j.id FOR UPDATE OF j
+    ), woken AS (
+        UPDATE jobs j SET state = 'queued', reason = NULL, run_at = now(), dispatch = j.dispatch + 1, dispatched_at = now()
+        FROM free f WHERE j.id = f.id
+        RETURNING j.id, j.dispatch, j.queue, j.priority, j.run_at
+    ), gone AS (DELETE FROM waits w USING woken WHERE w.job_id = woken.id)
+    SELECT id, dispatch, queue, priority, run_at FROM woken
+    """)  # noqa: S608 - the parts are constants
+
+
+_WAKE_BY_EVENTS = _waking("e.id = ANY(CAST(:events AS uuid[]))")
+_WAKE_JOBS = _waking("w.job_id = ANY(CAST(:jobs AS uuid[]))")
+
+_PAGE = text("SELECT DISTINCT job_id FROM waits WHERE job_id > :after ORDER BY job_id LIMIT :limit")
+_FORGET = text("""
+DELETE FROM waits w USING jobs j WHERE j.id = w.job_id AND j.state <> 'waiting' AND w.job_id = ANY(CAST(:jobs AS uuid[]))
+""")
+
+NOBODY = UUID(int=0)
+
+
+class WaitStore:
+    """Who waits, and for what."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def heard(self, job: UUID, wait: Wait) -> Heard | None:
+        """The first event that ends a wait, if it is here."""
+        rows = await self._database.run(
+            _HEARD,
+            {
+                "job": job,
+                "source": wait.source,
+                "subject": wait.subject,
+                "types": list(wait.types),
+                "consumed": list(wait.consumed),
+                "since": wait.since,
+            },
+        )
+        return Heard(*rows[0]) if rows else None
+
+    async def wake_by(self, events: Sequence[UUID]) -> list[Ready]:
+        """Queue the jobs that waited for these events; gives what is to be handed over."""
+        return _ready(await self._database.run(_WAKE_BY_EVENTS, {"events": list(events)}))
+
+    async def wake(self, jobs: Sequence[UUID]) -> list[Ready]:
+        """Queue those of the jobs whose event is here already; gives what is to be handed over."""
+        return _ready(await self._database.run(_WAKE_JOBS, {"jobs": list(jobs)}))
+
+    async def waiting(self, after: UUID, limit: int) -> list[UUID]:
+        """Jobs with waits on record, in the order of ids."""
+        return [row[0] for row in await self._database.run(_PAGE, {"after": after, "limit": limit})]
+
+    async def forget(self, jobs: Sequence[UUID]) -> None:
+        """Remove the waits of those of the jobs that wait no more."""
+        await self._database.run(_FORGET, {"jobs": list(jobs)})
+
+
+def _ready(rows: Sequence[Any]) -> list[Ready]:
+    return [Ready(*row) for row in rows]

@@ -1,0 +1,148 @@
+"""Sleeping, and waiting for events: the job gives its worker back, and its record says what it goes on for."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from hub.domain.effects import Certainty, StepKind
+from hub.domain.errors import Invalid, StepsChanged, WaitTimedOut
+from hub.domain.sources import MAX_IDENTIFIER
+from hub.domain.specs import E
+from hub.infra.store.steps import RecordedStep
+from hub.infra.store.waits import Heard, Wait
+from hub.services.attempt import Attempt
+
+_SLEEP = "sleep"
+
+
+async def sleep(attempt: Attempt, delay: timedelta, position: int) -> None:
+    """Go on after this time, counted from when the step was first reached."""
+    with attempt.working():
+        recorded = await attempt.find(position, StepKind.SLEEP, _SLEEP)
+        until = _until(recorded) if recorded else attempt.now() + delay
+        if recorded is None:
+            step = attempt.step(position, StepKind.SLEEP, _SLEEP, Certainty.CONFIRMED)
+            await attempt.write(step, answer={"until": until})
+    if attempt.now() < until:
+        await attempt.pause(until)
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What a job waits for. `name` is how the ledger calls it."""
+
+    source: str
+    types: tuple[str, ...]
+    about: str
+    timeout: timedelta
+    since: datetime | None
+
+    @property
+    def name(self) -> str:
+        """Such as `wait for stripe:payment_intent.succeeded`."""
+        return f"wait for {self.source}:{'|'.join(self.types)}"
+
+
+def awaited(
+    event: str | tuple[str, ...],
+    about: str,
+    timeout: timedelta,
+    since: datetime | None,
+) -> Awaited:
+    """Read what a job asks for. Raises Invalid where nothing could ever match."""
+    events = (event,) if isinstance(event, str) else tuple(event)
+    parts = [one.partition(":") for one in events]
+    sources = {source for source, _, _ in parts}
+    if len(sources) != 1 or not all(source and kind for source, _, kind in parts):
+        message = f"{events} must be '<source>:<type>', or several of one source"
+        raise Invalid(message, code="invalid_wait")
+    if not about or len(about) > MAX_IDENTIFIER or not about.isprintable():
+        message = f"about must be 1 to {MAX_IDENTIFIER} printable characters"
+        raise Invalid(message, code="invalid_wait")
+    return Awaited(sources.pop(), tuple(kind for _, _, kind in parts), about, timeout, since)
+
+
+async def wait_for(attempt: Attempt, what: Awaited, model: type[E], position: int) -> E:
+    """Go on when the event is there; see `JobContext.wait_for`."""
+    with attempt.working():
+        recorded = await attempt.find(position, StepKind.WAIT, what.name)
+        if recorded and (over := _over(attempt, recorded)):
+            return _replayed(what, model, recorded.step.position, over)
+        until = await _begun(attempt, what, recorded, position)
+        wait = Wait(position, what.source, what.types, what.about, what.since, await _consumed(attempt))
+        heard = await attempt.tools.heard(attempt.claimed.id, wait)
+        if heard and heard.received_at <= until:
+            value = _read(heard, what, model)
+            await _end(
+                attempt, what, position, {"event": str(heard.id), "value": value.model_dump(mode="json")}
+            )
+            return value
+        if attempt.now() >= until:
+            await _end(attempt, what, position, {"timed_out": True})
+            raise WaitTimedOut(f"{what.source}:{'|'.join(what.types)}", what.about)
+    await attempt.pause(until, wait)
+    raise AssertionError  # pragma: no cover - a pause does not return
+
+
+def _over(attempt: Attempt, recorded: RecordedStep) -> Mapping[str, Any] | None:
+    """The record of a wait that has ended. A person who retries what came too late has it waited for anew."""
+    answer: Mapping[str, Any] = recorded.answer or {}
+    again = "timed_out" in answer and attempt.claimed.generation > recorded.step.generation
+    return answer if recorded.step.certainty is Certainty.CONFIRMED and not again else None
+
+
+async def _begun(attempt: Attempt, what: Awaited, recorded: RecordedStep | None, position: int) -> datetime:
+    if recorded and recorded.step.certainty is Certainty.UNKNOWN:
+        return _until(recorded)
+    until = attempt.now() + what.timeout
+    step = attempt.step(position, StepKind.WAIT, what.name, Certainty.UNKNOWN)
+    await attempt.write(step, answer={"until": until, "about": what.about}, waiting=True)
+    return until
+
+
+async def _end(attempt: Attempt, what: Awaited, position: int, answer: Mapping[str, Any]) -> None:
+    step = attempt.step(position, StepKind.WAIT, what.name, Certainty.CONFIRMED)
+    await attempt.write(step, answer={"about": what.about, **answer})
+    # For the waits that follow in this attempt.
+    (await attempt.recorded())[position] = RecordedStep(step, answer)
+
+
+async def _consumed(attempt: Attempt) -> tuple[UUID, ...]:
+    return tuple(_events(record for record in (await attempt.recorded()).values()))
+
+
+def _events(records: Iterable[RecordedStep]) -> Iterable[UUID]:
+    for record in records:
+        if record.step.kind is StepKind.WAIT and (event := (record.answer or {}).get("event")):
+            yield UUID(event)
+
+
+def _until(recorded: RecordedStep) -> datetime:
+    return datetime.fromisoformat(recorded.answer["until"])
+
+
+def _read(heard: Heard, what: Awaited, model: type[E]) -> E:
+    kind = cast("type[BaseModel]", model)
+    try:
+        if heard.body is None:
+            raise Invalid(f"the body of event {heard.id} is gone (retention)", code="event_emptied")
+        return cast("E", kind.model_validate_json(heard.body))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = "/".join(str(part) for part in first["loc"])
+        message = f"event {heard.id} does not fit {what.name}: {where}: {first['msg']}"
+        raise Invalid(message, code="invalid_args") from None
+
+
+def _replayed(what: Awaited, model: type[E], position: int, answer: Mapping[str, Any]) -> E:
+    if "timed_out" in answer:
+        raise WaitTimedOut(f"{what.source}:{'|'.join(what.types)}", what.about)
+    kind = cast("type[BaseModel]", model)
+    try:
+        return cast("E", kind.model_validate(answer["value"], by_alias=False, by_name=True))
+    except ValidationError:
+        raise StepsChanged(position, f"{what.name} with another event", what.name) from None

@@ -1,0 +1,81 @@
+"""Bringing events and the jobs that wait for them together; see `hub.infra.store.waits` for why no lock is needed."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from uuid import UUID
+
+import structlog
+
+from hub.domain.errors import Unavailable
+from hub.infra.batch import Batcher
+from hub.infra.queue import Ready
+from hub.infra.store.waits import NOBODY, WaitStore
+from hub.services.handover import Handover
+
+log = structlog.get_logger("hub.waking")
+
+_BATCH = 500
+_PAGE = 1000
+
+Wake = Callable[[Sequence[UUID]], Awaitable[list[Ready]]]
+
+
+class Waking:
+    """Looks, after every commit of an event or a wait, whether the other one is there already.
+
+    In the background: nobody's answer waits for it, and what fails here is found by `sweep`.
+
+    Args:
+        store: who waits, and for what.
+        handover: where woken jobs go.
+    """
+
+    def __init__(self, store: WaitStore, handover: Handover) -> None:
+        self._store = store
+        self._handover = handover
+        self._events: Batcher[UUID, None] = self._looking(store.wake_by)
+        self._jobs: Batcher[UUID, None] = self._looking(store.wake)
+
+    def came(self, events: Iterable[UUID]) -> None:
+        """Events were stored."""
+        _note(self._events, events)
+
+    def waits(self, jobs: Iterable[UUID]) -> None:
+        """Jobs were stored as waiting."""
+        _note(self._jobs, jobs)
+
+    async def sweep(self) -> int:
+        """Wake what should have been woken by a process that died before it looked; gives how many jobs."""
+        after, woken = NOBODY, 0
+        while page := await self._store.waiting(after, _PAGE):
+            ready = await self._store.wake(page)
+            self._handover.hand_over(ready)
+            woken += len(ready)
+            await self._store.forget(page)
+            after = page[-1]
+        return woken
+
+    async def drain(self) -> None:
+        """Wait until every look is over."""
+        await self._events.drain()
+        await self._jobs.drain()
+        await self._handover.drain()
+
+    def _looking(self, wake: Wake) -> Batcher[UUID, None]:
+        async def look(ids: list[UUID]) -> list[None]:
+            try:
+                self._handover.hand_over(await wake(ids))
+            except Unavailable as error:
+                log.info("waking waits for the sweep", error=str(error))
+            except Exception:
+                log.exception("waking failed")
+            return [None] * len(ids)
+
+        return Batcher(look, limit=_BATCH)
+
+
+def _note(batch: Batcher[UUID, None], ids: Iterable[UUID]) -> None:
+    try:
+        for one in ids:
+            batch.submit(one)
+    except Unavailable:
+        log.warning("waking is behind; the sweep catches up")
