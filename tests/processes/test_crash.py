@@ -88,7 +88,7 @@ def hire(database_url: str, redis_url: str, provider: Shop) -> Iterator[Hire]:
 
 async def registered(hub: Engine, count: int) -> None:
     await until(
-        lambda: hub.sql("SELECT 1 FROM workers WHERE pid <> 1 OFFSET :most", most=count - 1), within=20
+        lambda: hub.sql("SELECT 1 FROM workers WHERE pid <> 1 OFFSET :most", most=count - 1), within=60
     )
 
 
