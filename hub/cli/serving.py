@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 
 import click
@@ -23,6 +23,7 @@ from .commands import Command
 from .errors import Exit, Failure
 from .session import Session, Settings, read_settings, session
 
+ALONE = (sys.executable, "-m", "hub", "worker", "--alone")
 # A database that is being restarted is back within this; a supervisor tries again after it. Seconds.
 _PATIENCE = 30.0
 
@@ -89,15 +90,15 @@ async def serve_web(hub: Hub) -> None:
             await sharing
 
 
-async def serve_worker(hub: Hub) -> None:
-    """The work of a worker process."""
+async def serve_worker(hub: Hub, alone: Sequence[str] = ALONE) -> None:
+    """The work of a worker process; `alone` is the command of those that it starts for one job at a time."""
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(worker_health.serving(hub))
         except OSError as error:
             port = hub.config.worker.metrics_port or 0
             raise _not_bound(hub.config.web.host, port, "HUB_WORKER_METRICS_PORT", error) from error
-        await workers.run(hub, (sys.executable, "-m", "hub", "worker", "--alone"))
+        await workers.run(hub, alone)
 
 
 def _not_bound(host: str, port: int, variable: str, error: OSError) -> Failure:

@@ -131,13 +131,15 @@ class Injector:
         began = time.time()
         for slot in self.stage.slots:
             async with slot.turn:
-                # One that is still starting has nothing to end in good order; no deploy goes on before it is ready.
+                # One that is still starting has nothing to end in good order.
                 await self._ready(slot)
                 if (status := await slot.stop()) != 0:
                     self.complaints.append(
                         f"{slot.name} was asked to stop and ended with {status}: {slot.logs[-1][-2000:]}"
                     )
                 await slot.refill()
+                # As every deploy does: the next one is only stopped when this one is back.
+                await self._ready(slot)
         return Happened(fault, began, time.time(), None, f"{len(self.stage.slots)} processes")
 
     async def _ready(self, slot: Slot) -> None:

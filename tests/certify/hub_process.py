@@ -1,4 +1,4 @@
-"""A process of the run's hub: `python -m tests.certify.hub_process web|worker`, as `hub web` and `hub worker` are.
+"""A process of the run's hub: `python -m tests.certify.hub_process web|worker|alone`, as `hub web` and `hub worker` are.
 
 Everything comes from the environment. Two things are the run's own: `CERTIFY_CLOCK`, by how many seconds this process's
 clock is off, and `CERTIFY_SABOTAGE`, what it does without, to show that the certificate notices (see `sabotage`).
@@ -6,12 +6,16 @@ clock is off, and `CERTIFY_SABOTAGE`, what it does without, to show that the cer
 
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from hub.bootstrap import Surroundings
 from hub.cli.serving import run, serve_web, serve_worker
 from hub.cli.session import Settings
 from hub.config import from_environment
+from hub.quarantine import serve as serve_alone
+from hub.services.hub import Hub
 from tests.certify.sabotage import Sabotage, commit
 from tests.certify.work import REGISTRY
 
@@ -25,7 +29,18 @@ def main() -> None:
     off = timedelta(seconds=float(os.environ.get(CLOCK, "0")))
     surroundings = Surroundings(clock=lambda: datetime.now(UTC) + off)
     settings = Settings(REGISTRY, from_environment(sources=REGISTRY.sources, providers=REGISTRY.providers))
-    run({"web": serve_web, "worker": serve_worker}[sys.argv[1]], settings, surroundings)
+    run(_work(*sys.argv[1:]), settings, surroundings)
+
+
+def _work(role: str, place: str = "") -> Callable[[Hub], Awaitable[None]]:
+    match role:
+        case "web":
+            return serve_web
+        case "worker":
+            return partial(serve_worker, alone=(sys.executable, "-m", "tests.certify.hub_process", "alone"))
+        case _:
+            # One job at a time, for the worker that started it.
+            return partial(serve_alone, place=place)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from uuid import uuid4
 from sqlalchemy import TextClause, text
 
 from hub import worker
-from hub.infra.store import execution, intake, relay
-from hub.services import steps
+from hub.infra.store import intake, relay, settlements
+from hub.infra.store import steps as step_lines
+from hub.services import calls
 
 
 class Sabotage(StrEnum):
@@ -32,24 +33,23 @@ def commit(sabotage: Sabotage) -> None:
 
 
 def _no_fence() -> None:
+    for name in ("_SETTLE", "_SETTLE_MORE"):
+        _rewrite(
+            settlements,
+            name,
+            ("j.attempt = d.attempt AND j.state = 'running' AND j.worker_id = :worker", "true"),
+            # The history would refuse a second line for the same attempt.
+            (
+                "FROM moved m JOIN done d ON d.job = m.id AND d.attempt = m.attempt",
+                "FROM moved m JOIN done d ON d.job = m.id ON CONFLICT DO NOTHING",
+            ),
+        )
     _rewrite(
-        execution,
-        "_SETTLE",
+        step_lines,
+        "_RECORD",
         (
-            "WHERE j.id = d.job AND j.attempt = d.attempt AND j.state = 'running' AND j.worker_id = :worker",
-            "WHERE j.id = d.job",
-        ),
-        (
-            "JOIN done d ON d.job = m.id AND d.attempt = m.attempt",
-            "JOIN done d ON d.job = m.id ON CONFLICT DO NOTHING",
-        ),
-    )
-    _rewrite(
-        execution,
-        "_RECORD_STEPS",
-        (
-            "ON j.id = i.job AND j.attempt = i.attempt\n    WHERE j.state = 'running' AND j.worker_id = :worker",
-            "ON j.id = i.job",
+            "j.id = i.job AND j.attempt = i.attempt\n    WHERE j.state = 'running' AND j.worker_id = :worker",
+            "j.id = i.job",
         ),
         ("SELECT j.id, j.attempt, j.generation FROM", "SELECT j.id, i.attempt, j.generation FROM"),
     )
@@ -82,7 +82,7 @@ def _no_dedupe() -> None:
 
 
 def _no_key() -> None:
-    _replace(steps, "idempotency_key", lambda job, position, _serial: f"hub-{job}-{position}-{uuid4()}")
+    _replace(calls, "idempotency_key", lambda job, position, _serial: f"hub-{job}-{position}-{uuid4()}")
 
 
 def _rewrite(module: ModuleType, name: str, *changes: tuple[str, str]) -> None:

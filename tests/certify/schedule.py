@@ -128,7 +128,7 @@ HABITS: Mapping[Habit, float] = {Habit.PATIENT: 0.94, Habit.CUT: 0.03, Habit.NER
 CLOCKS = (300.0, -300.0, 0.0)  # seconds
 WEBS = 2
 PROVIDERS = 2
-LEASE, SHORT_LEASE = 8.0, 4.0  # seconds; the first is the hub's default
+LEASE = 8.0  # seconds, the hub's default
 # Seconds, for faults that have a length: down or held for so long. A frozen worker sleeps so much longer than its lease.
 LASTS: Mapping[Kind, tuple[float, float]] = {
     Kind.WORKER_KILLED: (0.0, 0.5),
@@ -157,7 +157,7 @@ def draw(seed: int, scale: float = 1.0) -> Schedule:
         scale: 1 for a full run; a short one has fewer inputs and faults, and at least one fault of each kind.
     """
     counts = {kind: max(1, math.ceil(count * scale)) for kind, count in COUNTS.items()}
-    return drawn(seed, inputs=max(1, round(INPUTS * scale)), counts=counts, is_short=scale < 1)
+    return drawn(seed, inputs=max(1, round(INPUTS * scale)), counts=counts)
 
 
 def drawn(
@@ -165,15 +165,14 @@ def drawn(
     *,
     inputs: int,
     counts: Mapping[Kind, int],
-    is_short: bool = True,
     mix: Mapping[Input, float] = MIX,
     habits: Mapping[Habit, float] = HABITS,
     shortest: float = SHORTEST,
+    lease: float = LEASE,
 ) -> Schedule:
     """A schedule with so many of each; where, when and what exactly comes from the seed."""
     rng = Random(seed)
     length = max(shortest, inputs / RATE)
-    lease = SHORT_LEASE if is_short else LEASE
     clocks = list(CLOCKS)
     rng.shuffle(clocks)
     faults = [

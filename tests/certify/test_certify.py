@@ -1,6 +1,8 @@
 """A short run, with at least one fault of each kind, and what is said about it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from tests.certify.run import run
 from tests.certify.sabotage import Sabotage
 from tests.certify.schedule import Kind, draw
 from tests.certify.trials import TRIALS
+from tests.simulators.processes import ROOT
 
 SHORT = 0.06
 
@@ -29,6 +32,12 @@ def test_a_short_run_is_certified(var_dir: Path) -> None:
     assert told.splitlines()[-1].startswith("CERTIFIED")
     assert json.loads(as_json(certificate))["certified"] is True
     assert any("faults over" in line for line in lines)
+
+
+def test_every_sabotage_finds_what_it_breaks() -> None:
+    """They replace the hub's own statements, which change: in a process of their own, as they are not undone."""
+    commit = "from tests.certify.sabotage import Sabotage, commit; [commit(each) for each in Sabotage]"
+    assert subprocess.run([sys.executable, "-c", commit], cwd=ROOT, check=False).returncode == 0  # noqa: S603 - ours
 
 
 def test_every_sabotage_has_its_trial() -> None:

@@ -1,6 +1,7 @@
 """How long things took, through each kind of fault: pure arithmetic over the books."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.certify.books import Attempt, Books, Client, Job
@@ -29,7 +30,7 @@ class Timing:
         faults: how many there were.
         intake: from the fault until a request that began after it was acknowledged (by that process, if it was one's).
         work: from the fault until the last job that it held up was running again (for providers' faults: had ended).
-        acknowledged: from the first try to the 2xx, of the inputs that were first sent between fault and recovery.
+        acknowledged: from the first try to the 2xx, of the inputs that were on their way between fault and recovery.
         settled: from the 2xx to the end of the job, of the same.
     """
 
@@ -66,18 +67,20 @@ def timings(books: Books) -> list[Timing]:
             [
                 client
                 for client in books.clients
-                if _within(client, [w for one, w in windows if one.fault.kind is kind])
+                if _meets(client, jobs, [window for one, window in windows if one.fault.kind is kind])
             ],
             jobs,
         )
         for kind in kinds
     ]
-    quiet = [client for client in books.clients if not _within(client, [window for _, window in windows])]
+    quiet = [
+        client for client in books.clients if not _meets(client, jobs, [window for _, window in windows])
+    ]
     return [*made, _timing(QUIET, [], books, quiet, jobs)]
 
 
 def _timing(
-    kind: str, happened: Sequence[Happened], books: Books, clients: Sequence[Client], jobs: dict[str, Job]
+    kind: str, happened: Sequence[Happened], books: Books, clients: Sequence[Client], jobs: Mapping[str, Job]
 ) -> Timing:
     settled = [
         job.settled - client.acknowledged
@@ -99,8 +102,11 @@ def _window(one: Happened, books: Books) -> tuple[float, float]:
     return one.began, max(one.ended, one.began + (work_again(one, books) or 0.0))
 
 
-def _within(client: Client, windows: Iterable[tuple[float, float]]) -> bool:
-    return any(began <= client.first_sent <= ended for began, ended in windows)
+def _meets(client: Client, jobs: Mapping[str, Job], windows: Iterable[tuple[float, float]]) -> bool:
+    """Whether an input was on its way, from its first try to the end of its job, between a fault and its recovery."""
+    job = jobs.get(client.reference)
+    end = (job.settled if job else None) or client.acknowledged or math.inf
+    return any(client.first_sent <= ended and began <= end for began, ended in windows)
 
 
 def intake_again(one: Happened, books: Books) -> float | None:

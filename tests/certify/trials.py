@@ -9,6 +9,7 @@ from tests.certify.schedule import HABITS, MIX, Habit, Input, Kind, Schedule, dr
 
 INPUTS = 400
 LENGTH = 12.0  # seconds of load
+LEASE = 4.0  # seconds
 PATIENCE = 20.0  # seconds for the jobs to end, of which some never will
 
 
@@ -29,7 +30,13 @@ class Trial:
     def schedule(self, seed: int) -> Schedule:
         """The run that a seed stands for."""
         made = drawn(
-            seed, inputs=INPUTS, counts=self.faults, mix=self.mix, habits=self.habits, shortest=LENGTH
+            seed,
+            inputs=INPUTS,
+            counts=self.faults,
+            mix=self.mix,
+            habits=self.habits,
+            shortest=LENGTH,
+            lease=LEASE,
         )
         at_bank = (
             replace(fault, target=0) if fault.kind is Kind.RESET_AFTER else fault for fault in made.faults
