@@ -4,9 +4,12 @@ Every function raises a ValueError that says what is expected and shows nothing 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
 
+SENTINEL_PORT = 26379
+_SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.-]+)(?::(\d{1,5}))?")
 
 
@@ -49,17 +52,66 @@ def each_host(url: str) -> tuple[str, ...]:
 
 
 def check_redis(url: str) -> None:
-    """`redis://host:port/number`, `rediss://` with TLS, or `unix:///path/of/the/socket`."""
+    """`redis://host:port/number`, `rediss://` with TLS, `unix:///path/of/the/socket`, or `redis+sentinel://` (see
+    `SentinelUrl`).
+    """
     parts = _split(url)
+    if parts.scheme in _SENTINEL_SCHEMES:
+        _check_sentinel(parts)
+        return
     if parts.scheme == "unix":
         if _hosts(parts) or not parts.path.startswith("/"):
             raise ValueError("must name the whole path of the socket: unix:///path/of/the/socket")
         return
     if parts.scheme not in {"redis", "rediss"} or not _hosts(parts):
-        raise ValueError("must be redis://host:port/0, rediss:// or unix:///path/of/the/socket")
+        raise ValueError(
+            "must be redis://host:port/0, rediss://, unix:///path/of/the/socket or redis+sentinel://host,host/name/0"
+        )
     _check_hosts(parts, most=1)
     if not re.fullmatch(r"/?\d{0,4}", parts.path):
         raise ValueError("must end with the number of the database, such as /0, or with nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelUrl:
+    """`redis+sentinel://user:password@host:26379,host:26379/name/0`, and `rediss+sentinel://` with TLS.
+
+    User and password are those of the Redis servers; those of the Sentinels are given as `?sentinel_username=` and
+    `?sentinel_password=`.
+
+    Attributes:
+        sentinels: hosts and ports.
+        master: the name by which the Sentinels know the servers.
+    """
+
+    sentinels: tuple[tuple[str, int], ...]
+    master: str
+    database: int
+    tls: bool
+    username: str | None
+    password: str | None = field(repr=False)
+    sentinel_username: str | None
+    sentinel_password: str | None = field(repr=False)
+
+
+def sentinel_url(url: str) -> SentinelUrl | None:
+    """What a URL of Sentinels says; None for another kind."""
+    parts = urlsplit(url)
+    if parts.scheme not in _SENTINEL_SCHEMES:
+        return None
+    _, master, *database = parts.path.split("/")
+    hosts = [urlsplit(f"//{host}") for host in _hosts(parts)]
+    query = parse_qs(parts.query)
+    return SentinelUrl(
+        sentinels=tuple((host.hostname or "", host.port or SENTINEL_PORT) for host in hosts),
+        master=unquote(master),
+        database=int(database[0]) if database and database[0] else 0,
+        tls=parts.scheme.startswith("rediss"),
+        username=unquote(parts.username or "") or None,
+        password=unquote(parts.password or "") or None,
+        sentinel_username=query.get("sentinel_username", [None])[-1],
+        sentinel_password=query.get("sentinel_password", [None])[-1],
+    )
 
 
 def check_dsn(url: str) -> None:
@@ -87,7 +139,14 @@ def passwords_in(url: str) -> set[str]:
     """The passwords an address holds, as they are written there and as they are meant."""
     parts = urlsplit(url)
     _, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    return {password, unquote(password), *parse_qs(parts.query).get("password", ())} - {""}
+    return {password, unquote(password), *_in_query(parts)} - {""}
+
+
+def _in_query(parts: SplitResult) -> Iterator[str]:
+    for name in ("password", "sentinel_password"):
+        for password in parse_qs(parts.query).get(name, ()):
+            yield password
+            yield quote(password, safe="")
 
 
 def shown(url: str) -> str:
@@ -107,6 +166,20 @@ def _split(url: str) -> SplitResult:
     if parts.netloc.count("@") > 1:
         raise ValueError("holds more than one '@': in a password write it as %40")
     return parts
+
+
+def _check_sentinel(parts: SplitResult) -> None:
+    if not _hosts(parts):
+        raise ValueError("must name the Sentinels: redis+sentinel://host:26379,host:26379/name/0")
+    _check_hosts(parts)
+    if not re.fullmatch(r"/[^/]+(?:/\d{0,4})?", parts.path):
+        raise ValueError(
+            "must end with the master's name, and perhaps the number of the database: /mymaster/0"
+        )
+    if unknown := parse_qs(parts.query).keys() - {"sentinel_username", "sentinel_password"}:
+        raise ValueError(
+            f"has an unknown option, {min(unknown)}: there are sentinel_username and sentinel_password"
+        )
 
 
 def _with_query(parts: SplitResult, query: Mapping[str, str]) -> str:

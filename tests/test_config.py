@@ -64,7 +64,7 @@ def test_everything_wrong_is_told_in_one_message() -> None:
         HUB_NOTHING_LIKE_IT="1",
     )
     assert told == (
-        "HUB_REDIS_URL: must be redis://host:port/0, rediss:// or unix:///path/of/the/socket",
+        "HUB_REDIS_URL: must be redis://host:port/0, rediss://, unix:///path/of/the/socket or redis+sentinel://host,host/name/0",
         "HUB_HOST is empty: give it a value, or unset it",
         "HUB_PORT='80800': must be a whole number from 0 to 65,535",
         "HUB_WORKER_HEARTBEAT must be at most half of HUB_WORKER_LEASE: one late renewal would lose every job",

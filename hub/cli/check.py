@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 import click
-from redis import Redis, RedisError
+from redis import RedisError
 
 from hub.domain.errors import ConfigurationError
 from hub.infra import revisions
+from hub.infra.queue import ReadyQueue
 from hub.infra.revisions import Standing
 from hub.infra.store.database import Database
 from hub.infra.store.reading import ReadingStore
@@ -131,10 +132,7 @@ async def _alive(database_url: str) -> int:
 
 def _redis(opened: Session) -> Finding:
     try:
-        with Redis.from_url(
-            opened.redis_url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
-        ) as redis:
-            info: dict[str, Any] = redis.info()
+        info = asyncio.run(_asked(opened.redis_url))
     except (RedisError, OSError) as error:
         why = " ".join(str(error).split())
         todo = "start it, or set HUB_REDIS_URL right; unset it, and the hub uses one of its own"
@@ -144,6 +142,16 @@ def _redis(opened: Session) -> Finding:
         found = f"{place} may throw work away when it is full ({info['maxmemory_policy']})"
         return Finding("Redis", Verdict.WARNING, found, "set its maxmemory-policy to noeviction")
     return Finding("Redis", Verdict.OK, f"{place}, version {info.get('redis_version', 'unknown')}")
+
+
+async def _asked(redis_url: str) -> dict[str, Any]:
+    queue = ReadyQueue(redis_url, connections=1)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            info: dict[str, Any] = await queue.redis.info()
+            return info
+    finally:
+        await queue.close()
 
 
 def _credentials(settings: Settings) -> Iterator[Finding]:

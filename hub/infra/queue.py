@@ -14,10 +14,10 @@ from uuid import UUID
 
 import orjson
 from arq.connections import ArqRedis
-from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import RedisError
 
 from hub.domain.errors import Unavailable
+from hub.infra.redis_pool import pool
 
 # Scores must stay exact in a double: 9 priorities of 10^13 ms (until the year 2286) are far below 2^53.
 _PRIORITY_SPAN = 10**13
@@ -95,16 +95,15 @@ class ReadyQueue:
     """The ready buffers of all queues.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
+        url: `redis://`, `rediss://`, `unix://`, or `redis+sentinel://` with the Sentinels.
         connections: the most connections of this process.
     """
 
     def __init__(self, url: str, *, connections: int = 8) -> None:
-        pool = BlockingConnectionPool.from_url(
-            url, max_connections=connections, timeout=2, socket_timeout=5, socket_connect_timeout=2
-        )
         # JSON, not arq's default pickle: whoever can write to Redis must not be able to run code here.
-        self.redis = ArqRedis(pool, job_serializer=orjson.dumps, job_deserializer=orjson.loads)
+        self.redis = ArqRedis(
+            pool(url, most=connections), job_serializer=orjson.dumps, job_deserializer=orjson.loads
+        )
         self._take = self.redis.register_script(_TAKE)
 
     async def hand_over(self, ready: Sequence[Ready]) -> dict[str, int]:

@@ -148,3 +148,24 @@ async def test_a_turn_is_one_caller_s_until_it_is_over(queue: ReadyQueue) -> Non
 
     await until(over)
     assert not await over()
+
+
+async def test_a_connection_to_a_server_that_was_demoted_is_closed(redis_url: str) -> None:
+    """Also when it is a script that says so; behind a name that moves to the new master, the next one leads there."""
+    queue, other = ReadyQueue(redis_url, connections=1), ReadyQueue(redis_url, connections=1)
+
+    async def follow(*whom: str) -> None:
+        await other.redis.execute_command("REPLICAOF", *whom)  # type: ignore[no-untyped-call]
+
+    try:
+        for command in (queue.hand_over([ready(1)]), queue.take(["default"], 1)):
+            before = await queue.redis.client_id()
+            await follow("127.0.0.1", "1")
+            with pytest.raises(Unavailable):
+                await command
+            await follow("NO", "ONE")
+            assert await queue.redis.client_id() != before
+    finally:
+        await follow("NO", "ONE")
+        await queue.close()
+        await other.close()

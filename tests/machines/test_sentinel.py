@@ -1,0 +1,105 @@
+"""A Redis master that dies, and the replica that Sentinels put in its place."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.machines import clients, sentinels
+from tests.machines.clients import Flood, deliver
+from tests.machines.figures import tell
+from tests.machines.fleet import REGISTRY
+from tests.machines.provider import Provider, local
+from tests.machines.sentinels import Watched
+from tests.services.deliveries import SETTINGS
+from tests.services.engine import engine
+from tests.simulators.processes import running
+from tests.until import until
+
+BACK_WITHIN = 20.0  # seconds
+
+
+@pytest.fixture
+def redis(var_dir: Path) -> Iterator[Watched]:
+    with sentinels.watched(var_dir) as servers:
+        yield servers
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[tuple[Provider, str]]:
+    async with local() as serving:
+        yield serving
+
+
+async def test_what_a_replica_did_not_have_is_handed_over_again_and_what_it_kept_is_refused(
+    redis: Watched, database_url: str, provider: tuple[Provider, str], unused_tcp_port: int
+) -> None:
+    """It lags: of the ready jobs it lacks some, and some that it has are done already. Each is done once, without a restart."""
+    shop, shop_url = provider
+    environ = {
+        **SETTINGS,
+        "HUB_DATABASE_URL": database_url,
+        "HUB_REDIS_URL": redis.url,
+        "HUB_SHOP_BASE_URL": shop_url,
+        "HUB_PORT": str(unused_tcp_port),
+        "HUB_WORKER_CONCURRENCY": "10",
+    }
+    with ExitStack() as stack:
+        for role in ("web", "worker"):
+            stack.enter_context(running([sys.executable, "-m", "tests.machines", role], env=environ))
+        async with (
+            engine(REGISTRY, database_url, redis.url, environ=SETTINGS) as hub,
+            clients.session(f"http://127.0.0.1:{unused_tcp_port}") as session,
+        ):
+
+            async def buffered(count: int) -> None:
+                await until(lambda: redis.master.say("ZCARD", "hub:queue:default") == count, within=20)
+
+            async def deliver_all(name: str) -> None:
+                answers = await asyncio.gather(
+                    *[deliver(session, f"{name} {number}") for number in range(30)]
+                )
+                assert {status for status, _ in answers} == {200}
+                await until(lambda: shop.waiting == 10, within=20)
+                await buffered(20)
+
+            await clients.serving(session)
+            shop.go.clear()
+            await deliver_all("kept")
+            await until(lambda: redis.replica.say("ZCARD", "hub:queue:default") == 20)
+            _lag_behind(redis)
+            shop.go.set()
+            await until(lambda: clients.settled(hub), within=20)
+            shop.go.clear()
+            await deliver_all("lacking")
+            assert redis.replica.say("ZCARD", "hub:queue:default") == 20
+            async with Flood(session) as flood:
+                redis.master.process.kill()
+                died = time.monotonic()
+                shop.go.set()
+                await until(lambda: redis.replica.says("replication", role="master"), within=BACK_WITHIN)
+                promoted = time.monotonic() - died
+                done = len(shop.effects)
+                await until(lambda: len(shop.effects) > done, within=BACK_WITHIN)
+                working = time.monotonic() - died
+            await until(lambda: clients.settled(hub), within=BACK_WITHIN)
+            tell("Redis master killed", promoted=promoted, working=working, all_done=time.monotonic() - died)
+            rows = await hub.sql("SELECT state, count(*) FROM jobs GROUP BY state")
+            attempts = await hub.sql("SELECT outcome, count(*) FROM attempts GROUP BY outcome")
+            await until(lambda: redis.replica.say("ZCARD", "hub:queue:default") == 0)
+    total = 60 + len(flood.accepted)
+    assert [tuple(row) for row in rows] == [("succeeded", total)]
+    assert [tuple(row) for row in attempts] == [("succeeded", total)]
+    assert len(shop.effects) == 2 * total
+    assert set(shop.effects.values()) == set(shop.asked.values()) == {1}
+    assert flood.statuses == set()
+
+
+def _lag_behind(redis: Watched) -> None:
+    """What the master is told from now on does not reach the replica."""
+    redis.replica.say("CONFIG", "SET", "masterauth", "another")
+    redis.master.say("CLIENT", "KILL", "TYPE", "replica")
