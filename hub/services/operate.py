@@ -55,8 +55,20 @@ class Operate:
         return await self._inspect.get_job(principal, job)
 
     async def cancel(self, principal: Principal, job: UUID, *, reason: str | None = None) -> JobDetail:
-        """Cancel a job that no worker holds. Raises NotFound, or Conflict when its state forbids it."""
-        if not await self._store.cancel(JobId(job), _reach(principal), self._audit(principal, reason=reason)):
+        """Cancel a job that no worker holds; what it has recorded an undoing for is undone first.
+
+        Args:
+            principal: who asks.
+            job: the job.
+            reason: why, kept in the audit log; needed for a failed job whose uncertain effect was not undone.
+
+        Raises:
+            NotFound: there is no such job, or not for this caller.
+            Conflict: its state forbids it.
+        """
+        decided = bool(reason and reason.strip())
+        audit = self._audit(principal, reason=reason)
+        if not await self._store.cancel(JobId(job), _reach(principal), audit, decided=decided):
             raise _why_not_cancelled(await self._inspect.get_job(principal, job))
         return await self._inspect.get_job(principal, job)
 
@@ -120,6 +132,8 @@ def _why_not_retried(job: JobDetail) -> Conflict:
         return Conflict(
             f'{job.retry.text}; then retry with {{"reason": "what you found"}}', code="uncertain_effect"
         )
+    if job.undone_at is not None:
+        return Conflict(job.retry.text, code="job_undone")
     # Between the refusal and this look somebody else may have acted: then what is seen would allow it.
     if is_retryable(job.state, job.reason):
         return Conflict("the job has just changed; look again", code="just_changed")
@@ -131,6 +145,9 @@ def _why_not_retried(job: JobDetail) -> Conflict:
 
 
 def _why_not_cancelled(job: JobDetail) -> Conflict:
+    if job.ending is not None and job.undone_at is None:
+        message = f"what it did is being undone, and then it is {job.ending.state.value} ({job.next.text})"
+        return Conflict(message, code="job_being_undone")
     if job.state in CANCELLABLE:
         return Conflict("the job has just changed; look again", code="just_changed")
     return Conflict(

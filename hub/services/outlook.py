@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
-from hub.domain.effects import Certainty, Effect
+from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, Reason, is_retryable
-from hub.services.views import Next, NextAction, RetryAdvice, StepView
+from hub.services.views import Next, NextAction, RetryAdvice, StepView, WaitView
 
 WAITS_FOR_WORKER = Next(NextAction.RUN, None, "waits for a worker")
 
@@ -16,10 +16,26 @@ def due(attempt: int, at: datetime) -> Next:
     return Next(NextAction.RUN, at, f"attempt {attempt} is due at {_moment(at)}")
 
 
+def waits_for(waits: Sequence[WaitView], until: datetime) -> Next:
+    """An event, named."""
+    events = "; ".join(f"{wait.source}:{'|'.join(wait.types)} about {wait.about}" for wait in waits)
+    return Next(NextAction.WAIT, until, f"waits for {events}, until {_moment(until)} at the latest")
+
+
 def next_of(  # noqa: PLR0911 - one for each state
-    state: JobState, reason: str | None, *, queue: str, job: str, paused: bool, attempt: int, run_at: datetime
+    state: JobState,
+    reason: str | None,
+    *,
+    queue: str,
+    job: str,
+    paused: bool,
+    attempt: int,
+    run_at: datetime,
+    undoing: bool = False,
 ) -> Next:
     """Say what comes next for a job."""
+    if undoing and state in {JobState.QUEUED, JobState.RUNNING}:
+        return Next(NextAction.RUN, None, "what it did is being undone")
     match state:
         case JobState.SCHEDULED | JobState.RETRYING:
             return due(attempt + 1, run_at)
@@ -28,7 +44,7 @@ def next_of(  # noqa: PLR0911 - one for each state
         case JobState.RUNNING:
             return Next(NextAction.RUN, None, f"a worker is at attempt {attempt}")
         case JobState.WAITING:
-            return Next(NextAction.WAIT, run_at, f"waits for an event, until {_moment(run_at)} at the latest")
+            return Next(NextAction.WAIT, run_at, f"waits, until {_moment(run_at)} at the latest")
         case JobState.HELD:
             return _held(reason, queue, job)
         case JobState.FAILED:
@@ -41,10 +57,12 @@ def next_of(  # noqa: PLR0911 - one for each state
             assert_never(state)
 
 
-def retry_advice(state: JobState, reason: str | None, steps: Sequence[StepView]) -> RetryAdvice:
+def retry_advice(
+    state: JobState, reason: str | None, steps: Sequence[StepView], *, undone: bool = False
+) -> RetryAdvice:
     """Say whether a person may retry a job, and whether an effect could be done twice by it."""
-    if not is_retryable(state, reason):
-        return RetryAdvice(allowed=False, safe=False, text=_not_retried(state, reason))
+    if not is_retryable(state, reason, undone=undone):
+        return RetryAdvice(allowed=False, safe=False, text=_not_retried(state, reason, undone=undone))
     if state is JobState.HELD:
         text = "it goes on where it stopped: finished steps are not done again, and what still does not fit is held again"
         return RetryAdvice(allowed=True, safe=True, text=text)
@@ -57,7 +75,10 @@ def retry_advice(state: JobState, reason: str | None, steps: Sequence[StepView])
         return RetryAdvice(
             allowed=True, safe=False, text="an effect may exist already: look it up at the provider first"
         )
-    done = sum(step.certainty is Certainty.CONFIRMED for step in steps)
+    done = sum(
+        step.certainty is Certainty.CONFIRMED and step.kind in {StepKind.CALL, StepKind.WORK}
+        for step in steps
+    )
     if done:
         return RetryAdvice(
             allowed=True, safe=True, text=f"{done} finished step(s) are remembered and not done again"
@@ -65,7 +86,9 @@ def retry_advice(state: JobState, reason: str | None, steps: Sequence[StepView])
     return RetryAdvice(allowed=True, safe=True, text="nothing was done yet that could be done twice")
 
 
-def _not_retried(state: JobState, reason: str | None) -> str:
+def _not_retried(state: JobState, reason: str | None, *, undone: bool) -> str:
+    if undone:
+        return "what it did was undone, so there is nothing to go on from: submit a new job"
     match reason if state is JobState.HELD else None:
         case Reason.QUEUE_PAUSED:
             return "a job that is held for its queue cannot be retried: resume the queue"
@@ -91,6 +114,11 @@ def _failed(reason: str | None) -> str:
         case Reason.EXHAUSTED:
             return (
                 "a person decides: the retry budget is spent; retry it when the cause has gone, or leave it"
+            )
+        case Reason.COMPENSATION_FAILED:
+            return (
+                "a person decides: what it did could not be undone; finish that at the provider,"
+                " or retry it to go on with the undoing"
             )
         case Reason.CRASH_LOOP:
             return "a person decides: it keeps killing its worker; retry it after a fix, or leave it"

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from hub.domain.effects import Certainty, Effect
+from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, OutcomeKind
 from hub.domain.providers import Provider
 from hub.infra.breakers import BreakerState
 from hub.infra.store.reading import EventFile, EventRecord, JobFile, JobRecord
-from hub.services.outlook import next_of, retry_advice
+from hub.services.outlook import next_of, retry_advice, waits_for
 from hub.services.views import (
     AttemptView,
     BreakerView,
+    EndingView,
     ErrorView,
     EventDetail,
     EventView,
@@ -22,6 +23,7 @@ from hub.services.views import (
     ProviderView,
     QueueView,
     StepView,
+    WaitView,
 )
 
 _OPEN_STATES = ("scheduled", "queued", "running", "retrying", "waiting", "held", "failed")
@@ -57,6 +59,8 @@ def _job_fields(record: JobRecord) -> dict[str, Any]:
         "created_at": record.created_at,
         "started_at": record.started_at,
         "settled_at": record.settled_at,
+        "ending": record.ending and EndingView(JobState(record.ending["state"]), record.ending["reason"]),
+        "undone_at": record.undone_at,
         "next": next_of(
             state,
             record.reason,
@@ -65,6 +69,7 @@ def _job_fields(record: JobRecord) -> dict[str, Any]:
             paused=record.queue_paused,
             attempt=record.attempt,
             run_at=record.run_at,
+            undoing=record.ending is not None and record.undone_at is None,
         ),
     }
 
@@ -78,13 +83,19 @@ def job_detail(file: JobFile) -> JobDetail:
     """A job with all that is known of it."""
     fields = _job_fields(file.record)
     steps = [_step_view(row) for row in file.steps]
+    waits = [WaitView(source, list(types), about) for source, types, about in file.waits]
+    if waits:
+        fields["next"] = waits_for(waits, file.record.run_at)
     return JobDetail(
         **fields,
         args=file.args,
         result=file.result,
         attempts=[_attempt_view(row) for row in file.attempts],
         steps=steps,
-        retry=retry_advice(fields["state"], file.record.reason, steps),
+        waits=waits,
+        retry=retry_advice(
+            fields["state"], file.record.reason, steps, undone=file.record.undone_at is not None
+        ),
     )
 
 
@@ -96,7 +107,7 @@ def _attempt_view(row: Sequence[Any]) -> AttemptView:
 
 def _step_view(row: Sequence[Any]) -> StepView:
     position, name, provider, effect, certainty, sends, serial, attempt, key, digest, answer = row[:11]
-    code, message, first_sent_at, last_sent_at, answered_at = row[11:]
+    code, message, first_sent_at, last_sent_at, answered_at, kind, planned = row[11:]
     return StepView(
         position,
         name,
@@ -113,6 +124,8 @@ def _step_view(row: Sequence[Any]) -> StepView:
         first_sent_at,
         last_sent_at,
         answered_at,
+        StepKind(kind),
+        planned,
     )
 
 

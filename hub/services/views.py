@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from hub.domain.effects import Certainty, Effect
+from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, OutcomeKind
 
 T = TypeVar("T")
@@ -57,6 +57,19 @@ class ErrorView:
 
 
 @dataclass(frozen=True, slots=True)
+class EndingView:
+    """What a job becomes, or became, once its effects were undone.
+
+    Attributes:
+        state: `failed` or `cancelled`.
+        reason: why.
+    """
+
+    state: JobState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
     """A job.
 
@@ -82,6 +95,8 @@ class JobView:
         created_at: when it was accepted.
         started_at: when its latest attempt began.
         settled_at: when it succeeded, failed for good or was cancelled.
+        ending: what it becomes once its effects are undone; null for jobs that have nothing to undo.
+        undone_at: when they were.
         next: what comes next.
     """
 
@@ -106,6 +121,8 @@ class JobView:
     created_at: datetime
     started_at: datetime | None
     settled_at: datetime | None
+    ending: EndingView | None
+    undone_at: datetime | None
     next: Next
 
 
@@ -152,6 +169,8 @@ class StepView:
         first_sent_at: when its present key was first used.
         last_sent_at: when it was last sent.
         answered_at: when the answer came.
+        kind: `call`, `work`, `sleep`, `wait`, `enqueue`, or `undo`: a call that is made only if the job fails for good.
+        planned: of an undo step, which operation is to be called, and with what.
     """
 
     position: int
@@ -169,6 +188,23 @@ class StepView:
     first_sent_at: datetime | None
     last_sent_at: datetime | None
     answered_at: datetime | None
+    kind: StepKind
+    planned: Any
+
+
+@dataclass(frozen=True, slots=True)
+class WaitView:
+    """What a waiting job goes on for.
+
+    Attributes:
+        source: whose event.
+        types: any of these.
+        about: the event's subject.
+    """
+
+    source: str
+    types: list[str]
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +231,7 @@ class JobDetail(JobView):
         result: what it returned.
         attempts: every finished attempt, oldest first.
         steps: its calls and other steps, in their order.
+        waits: the events that would wake it, while it waits.
         retry: whether a retry is allowed, and safe.
     """
 
@@ -202,6 +239,7 @@ class JobDetail(JobView):
     result: Any
     attempts: list[AttemptView]
     steps: list[StepView]
+    waits: list[WaitView]
     retry: RetryAdvice
 
 

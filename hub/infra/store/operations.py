@@ -52,6 +52,7 @@ WITH before AS (
     WHERE id = :id AND (CAST(:application AS uuid) IS NULL OR application_id = :application)
       AND (state IN ('cancelled', 'retrying') OR state = 'failed' AND (reason <> 'uncertain' OR :decided)
            OR state = 'held' AND reason IN ('args_unknown', 'steps_changed'))
+      AND undone_at IS NULL
     FOR UPDATE
 ), moved AS (
     UPDATE jobs j SET
@@ -68,12 +69,27 @@ WITH before AS (
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
+# What has recorded how to undo what it did does that first: see hub.domain.jobs.Ending. So may a failed job whose uncertain
+# effect kept it from doing so, once a person has looked; it alone is failed and has something left to undo.
 _CANCEL = text(f"""
-WITH moved AS (
-    UPDATE jobs SET state = 'cancelled', reason = 'by_operator', settled_at = now(), dispatched_at = NULL
-    WHERE id = :id AND (CAST(:application AS uuid) IS NULL OR application_id = :application)
-      AND state IN ('scheduled', 'queued', 'retrying', 'waiting', 'held')
-    RETURNING id
+WITH before AS (
+    SELECT j.id, j.state,
+           EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.kind = 'undo' AND s.certainty <> 'confirmed') AS undoable
+    FROM jobs j
+    WHERE j.id = :id AND (CAST(:application AS uuid) IS NULL OR j.application_id = :application) AND j.ending IS NULL
+      AND (j.state IN ('scheduled', 'queued', 'retrying', 'waiting', 'held') OR j.state = 'failed' AND :decided)
+    FOR UPDATE
+), moved AS (
+    UPDATE jobs j SET
+        state = CASE WHEN b.undoable THEN 'queued' ELSE 'cancelled' END,
+        reason = CASE WHEN NOT b.undoable THEN 'by_operator' END,
+        ending = CASE WHEN b.undoable THEN jsonb_build_object('state', 'cancelled', 'reason', 'by_operator') END,
+        failures = CASE WHEN b.undoable THEN 0 ELSE j.failures END,
+        run_at = CASE WHEN b.undoable THEN now() ELSE j.run_at END,
+        settled_at = CASE WHEN NOT b.undoable THEN now() END,
+        dispatched_at = NULL
+    FROM before b WHERE j.id = b.id AND (b.state <> 'failed' OR b.undoable)
+    RETURNING j.id
 ), noted AS ({_noted("job.cancel", "id")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
@@ -124,9 +140,9 @@ class OperationsStore:
         """Queue a job again; `decided`: a person has judged its uncertain effect."""
         return await self._act(_RETRY, audit, id=job, application=reach.application, decided=decided)
 
-    async def cancel(self, job: UUID, reach: Reach, audit: Audit) -> bool:
-        """Cancel a job that no worker holds."""
-        return await self._act(_CANCEL, audit, id=job, application=reach.application)
+    async def cancel(self, job: UUID, reach: Reach, audit: Audit, *, decided: bool) -> bool:
+        """Cancel a job that no worker holds; `decided`: a person has judged its uncertain effect."""
+        return await self._act(_CANCEL, audit, id=job, application=reach.application, decided=decided)
 
     async def pause(self, queue: str, audit: Audit) -> bool:
         """Pause a queue that is not paused."""

@@ -40,18 +40,21 @@ class JobRecord:
     created_at: datetime
     started_at: datetime | None
     settled_at: datetime | None
+    ending: Any
+    undone_at: datetime | None
     queue_paused: bool
 
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """All that is known of one job. `attempts` and `steps` are rows in the order of _ATTEMPT and _STEP."""
+    """All that is known of one job. `attempts`, `steps` and `waits` are rows in the order of _ATTEMPT, _STEP and _WAIT."""
 
     record: JobRecord
     args: Any = field(repr=False)
     result: Any = field(repr=False)
     attempts: Sequence[Sequence[Any]]
     steps: Sequence[Sequence[Any]]
+    waits: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +114,18 @@ class Where:
 _JOB = """
     j.id, j.name, j.queue, j.priority, j.state, j.reason, j.run_at, a.name AS application, j.event_id, j.parent_id,
     j.correlation_id, j.idempotency_key, j.tags, j.attempt, j.failures, j.generation, j.error_code, j.error_message,
-    j.error_kind, j.error_signature, j.progress, j.created_at, j.started_at, j.settled_at,
+    j.error_kind, j.error_signature, j.progress, j.created_at, j.started_at, j.settled_at, j.ending, j.undone_at,
     q.paused_at IS NOT NULL AS queue_paused
 """
 _JOB_FROM = "jobs j JOIN queues q ON q.name = j.queue LEFT JOIN applications a ON a.id = j.application_id"
-_JOB_WIDTH = 25
+_JOB_WIDTH = 27
 
 _ATTEMPT = "number, generation, outcome, error_code, error_message, error_kind, error_signature, worker_id, started_at, finished_at"
 _STEP = """
     position, name, provider, effect, certainty, sends, serial, attempt, idempotency_key, encode(digest, 'hex'), answer,
-    error_code, error_message, first_sent_at, last_sent_at, answered_at
+    error_code, error_message, first_sent_at, last_sent_at, answered_at, kind, planned
 """
+_WAIT = "source, types, subject"
 
 _EVENT = """
     e.id, e.source, e.external_id, e.type, e.correlation_id, e.occurred_at, e.received_at, octet_length(e.body),
@@ -167,14 +171,15 @@ class ReadingStore:
         statement = f"""
             SELECT {_JOB}, j.args, j.result,
                 ARRAY(SELECT ROW({_ATTEMPT}) FROM attempts WHERE job_id = j.id ORDER BY number),
-                ARRAY(SELECT ROW({_STEP}) FROM steps WHERE job_id = j.id ORDER BY position)
+                ARRAY(SELECT ROW({_STEP}) FROM steps WHERE job_id = j.id ORDER BY position),
+                CASE WHEN j.state = 'waiting'
+                     THEN ARRAY(SELECT ROW({_WAIT}) FROM waits WHERE job_id = j.id ORDER BY position) ELSE '{{}}' END
             FROM {_JOB_FROM} WHERE {where}
         """  # noqa: S608 - conditions are constants, values are bound
         rows = await self._database.run(text(statement), where.values)
         if not rows:
             return None
-        args, result, attempts, steps = rows[0][_JOB_WIDTH:]
-        return JobFile(JobRecord(*rows[0][:_JOB_WIDTH]), args, result, attempts, steps)
+        return JobFile(JobRecord(*rows[0][:_JOB_WIDTH]), *rows[0][_JOB_WIDTH:])
 
     async def unsettled(self, jobs: Sequence[UUID]) -> set[UUID]:
         """Those of the jobs that are there and not settled yet."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from hub.domain.effects import Certainty, Effect
+from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, OutcomeKind
 from hub.services.outlook import WAITS_FOR_WORKER, due
 from hub.services.views import (
@@ -60,6 +60,8 @@ QUEUED = JobView(
     error=None,
     started_at=None,
     settled_at=None,
+    ending=None,
+    undone_at=None,
     next=WAITS_FOR_WORKER,
 )
 
@@ -73,6 +75,8 @@ RETRYING = JobDetail(
     error=_TIMEOUT,
     started_at=AT + timedelta(seconds=3),
     settled_at=None,
+    ending=None,
+    undone_at=None,
     next=due(3, AT + timedelta(seconds=24)),
     args={"payment_intent": "pi_3Q", "to": "ada@example.com"},
     result=None,
@@ -99,8 +103,11 @@ RETRYING = JobDetail(
             first_sent_at=AT,
             last_sent_at=AT + timedelta(seconds=3),
             answered_at=AT + timedelta(seconds=5),
+            kind=StepKind.CALL,
+            planned=None,
         )
     ],
+    waits=[],
     retry=RetryAdvice(allowed=True, safe=True, text="nothing was done yet that could be done twice"),
 )
 
