@@ -231,5 +231,7 @@ def _fresh(context: Context, submitted: Submitted, key: str | None) -> dict[str,
         "created_at": created_at,
         "started_at": None,
         "settled_at": None,
+        "ending": None,
+        "undone_at": None,
         "next": due(1, run_at) if run_at is not None and ahead else WAITS_FOR_WORKER,
     }
