@@ -54,6 +54,7 @@ class Certificate:
     load: float
     drain: float
     machine: str
+    clocks: Sequence[float]
     account: Account
     faults: Mapping[str, int]
     timings: Sequence[Timing]
@@ -86,6 +87,7 @@ def certify(
         ended.load,
         ended.drain,
         f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}",
+        schedule.clocks,
         account(ended.books),
         dict(Counter(one.fault.kind.value for one in ended.books.happened)),
         timings(ended.books),
@@ -155,6 +157,7 @@ def as_markdown(certificate: Certificate) -> str:
             "",
             f"{certificate.machine}; {certificate.load:.0f} s of load, then {certificate.drain:.0f} s until the last job had ended.",
             f"Faults: {faults}.",
+            f"Workers' clocks off by {', '.join(f'{off:+g}' for off in certificate.clocks)} s, all the time.",
             "",
             *_table(["inputs", ""], _rows(account)),
             "",

@@ -14,14 +14,13 @@ import asyncpg
 
 from hub.infra.queue import key_of
 from tests.certify.schedule import Fault, Kind
-from tests.certify.stage import Slot, Stage
+from tests.certify.stage import STARTING, Slot, Stage
 from tests.certify.work import REGISTRY
 
 _POLL = 0.02
 # A process that is stopped longer than this may lose its lease, which is another fault.
 _HOLD = 1.5
 _BUFFERED = 20
-_LONGEST_START = 2_000  # polls
 # So many calls answered late, so that a worker that is frozen is in the middle of some.
 _SLOW = {"delay": 0.7}
 _SLOW_CALLS = 40
@@ -143,7 +142,8 @@ class Injector:
         return Happened(fault, began, time.time(), None, f"{len(self.stage.slots)} processes")
 
     async def _ready(self, slot: Slot) -> None:
-        for _ in range(_LONGEST_START):
+        deadline = time.monotonic() + STARTING
+        while time.monotonic() < deadline:
             if await self._is_ready(slot):
                 return
             await asyncio.sleep(_POLL)

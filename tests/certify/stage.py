@@ -26,11 +26,12 @@ from hub.infra.embedded.redis import RedisServer
 from tests.certify.hub_process import CLOCK, SABOTAGE
 from tests.certify.sabotage import Sabotage
 from tests.certify.schedule import SOURCES, Schedule
-from tests.simulators.processes import ROOT, Child, addresses, start
+from tests.simulators.processes import ROOT, Child, start
 
 MAX_CONNECTIONS = 80  # few enough to be used up in a moment
 SECRET = "whsec_Y2VydGlmaWNhdGUtb2YtdGhlLWh1Yi0wMTIzNDU2Nzg5"
-_GRACE = 30.0
+_GRACE = 30.0  # seconds to end in good order
+STARTING = 150.0  # seconds; half a second on a quiet machine
 # Below the ports that systems give to connections, so that nobody takes one while its process is away.
 _PORTS = range(20_000, 32_000)
 
@@ -146,7 +147,8 @@ async def staged(
     providers = start([sys.executable, "-m", "tests.certify.providers"])
     slots: list[Slot] = []
     try:
-        urls = await asyncio.to_thread(addresses, providers)
+        ready = await asyncio.to_thread(providers.wait_for_line, r"^ready (\{.*\})$", within=STARTING)
+        urls: dict[str, str] = json.loads(ready[1])
         environ = _environ(postgres, redis, urls, schedule, sabotage)
         key = await asyncio.to_thread(_key, environ)
         ports = _free_ports(schedule.webs)
@@ -224,8 +226,8 @@ def _free_ports(count: int) -> tuple[int, ...]:
 async def _ready(stage: Stage) -> None:
     for slot, port in zip(stage.webs, stage.ports, strict=True):
         assert slot.child is not None
-        await asyncio.to_thread(slot.child.wait_for_port, port, within=60)
-    deadline = time.monotonic() + 60
+        await asyncio.to_thread(slot.child.wait_for_port, port, within=STARTING)
+    deadline = time.monotonic() + STARTING
     while len(await stage.rows("SELECT FROM workers")) < len(stage.workers):
         if time.monotonic() > deadline:
             raise TimeoutError(
