@@ -5,15 +5,13 @@ import asyncio
 
 from tests.simulators.serving import until_stopped
 from tests.simulators.stripe.application import running
-from tests.simulators.stripe.webhooks import Endpoint
 
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM."""
     async with running(host=arguments.host, port=arguments.port) as stripe:
         if arguments.webhook_url:
-            endpoint = Endpoint(arguments.webhook_url, arguments.webhook_secret)
-            stripe.simulator.deliveries.endpoints.append(endpoint)
+            stripe.simulator.deliveries.listen(arguments.webhook_url, arguments.webhook_secret)
         await until_stopped({"url": stripe.url})
 
 

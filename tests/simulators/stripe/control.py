@@ -127,7 +127,7 @@ class Control:
     async def register_endpoint(self, request: web.Request) -> web.Response:
         """From now on, send an event for each effect, and repeat it until it is accepted."""
         document = await _document(request)
-        self._deliveries.endpoints.append(Endpoint(document["url"], document["secret"]))
+        self._deliveries.listen(document["url"], document["secret"])
         return web.json_response({"url": document["url"]}, status=201)
 
     async def deliveries(self, _: web.Request) -> web.Response:

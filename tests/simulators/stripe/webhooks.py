@@ -84,6 +84,10 @@ class Deliveries:
         if self._session is not None:
             await self._session.close()
 
+    def listen(self, url: str, secret: str) -> None:
+        """Send an event about each effect to this URL from now on."""
+        self.endpoints.append(Endpoint(url, secret))
+
     async def settled(self) -> None:
         """Wait until nothing is under way."""
         while self._tasks:
