@@ -9,7 +9,7 @@ SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_inf
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 COMPILE_DEV = $(COMPILE) --group dev --constraint requirements.lock
 
-.PHONY: help setup demo test certify sabotage check lint types imports lock-check schema-check bench drills lock clean
+.PHONY: help setup demo test certify sabotage check lint types imports lock-check schema-check bench drills machines lock clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -91,6 +91,10 @@ bench: setup ## measure
 drills: setup ## break things on purpose, and measure how soon all is well (NAMES="redis-flushed": only these)
 	@echo "drills: starting"
 	@$(BIN)/python -m tests.drills $(NAMES)
+
+machines: setup ## try what is beyond one machine: failovers, a pooler, networks that break, with figures
+	@echo "machines: starting"
+	@$(BIN)/python -m pytest tests/machines -m "long or not long" -rPs
 
 lock: setup ## write the locks anew from pyproject.toml (UPGRADE=1: with the newest versions)
 	@echo "lock: requirements.lock, requirements-dev.lock"

@@ -10,7 +10,6 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from hub.domain.errors import Unavailable
 from hub.infra.store.hosts import Hosts
@@ -76,26 +75,25 @@ class Database:
 
 
 def _engine(url: str, *, size: int, pooled: bool) -> AsyncEngine:
+    # asyncpg reads the URL itself: SQLAlchemy's own reading knows neither several hosts nor sslmode.
     if pooled:
-        engine = create_async_engine(
-            "postgresql+asyncpg://?prepared_statement_cache_size=0",
-            # Nameless: a name would stay with a server that others get next.
-            connect_args={"prepared_statement_name_func": lambda: ""},
-            async_creator=Hosts(url, statement_cache_size=0, command_timeout=_ANSWER).connect,
-            poolclass=NullPool,
-            hide_parameters=True,
-        )
+        hosts = Hosts(url, command_timeout=_ANSWER, statement_cache_size=0)
+        dialect = "postgresql+asyncpg://?prepared_statement_cache_size=0"
+        # Nameless: a name would stay with a server that others get next.
+        arguments = {"prepared_statement_name_func": lambda: ""}
     else:
-        engine = create_async_engine(
-            "postgresql+asyncpg://",
-            # asyncpg reads the URL itself: SQLAlchemy's own reading knows neither several hosts nor sslmode.
-            async_creator=Hosts(url, server_settings=_SETTINGS, command_timeout=_ANSWER).connect,
-            pool_size=size,
-            max_overflow=0,
-            pool_timeout=2,
-            # They hold what was submitted, and errors go to logs and reports.
-            hide_parameters=True,
-        )
+        hosts = Hosts(url, command_timeout=_ANSWER, server_settings=_SETTINGS)
+        dialect, arguments = "postgresql+asyncpg://", {}
+    engine = create_async_engine(
+        dialect,
+        connect_args=arguments,
+        async_creator=hosts.connect,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=2,
+        # They hold what was submitted, and errors go to logs and reports.
+        hide_parameters=True,
+    )
     event.listen(engine.sync_engine, "handle_error", _drop_what_is_of_no_use)
     return engine
 
