@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.domain.effects import Certainty, Step, StepKind
-from hub.domain.errors import ArgsUnknown, Invalid, StepsChanged
+from hub.domain.errors import ArgsUnknown, Invalid, StepsChanged, UncertainEffect
 from hub.domain.providers import A, Operation
 from hub.infra.store.steps import RecordedStep
 from hub.services.attempt import Attempt
@@ -36,7 +36,11 @@ async def record(attempt: Attempt, operation: Operation[A, Any], arguments: A, p
 
 
 async def run(attempt: Attempt) -> None:
-    """Make the recorded calls that were not made yet, the last one first; the first that fails ends it."""
+    """Make the recorded calls that were not made yet, the last one first; the first that fails ends it.
+
+    Raises:
+        UncertainEffect: they are made, and another effect may exist that nobody had the time to record an undoing of.
+    """
     recorded = await attempt.recorded()
     for position in sorted(recorded, reverse=True):
         line = recorded[position]
@@ -45,6 +49,15 @@ async def run(attempt: Attempt) -> None:
             operation, arguments = _planned(attempt, line.planned, position)
             with attempt.working():
                 await call(attempt, operation, arguments, position, StepKind.UNDO)
+    for position in sorted(recorded):
+        if (step := recorded[position].step).kind is StepKind.CALL and _is_in_doubt(step, attempt):
+            raise UncertainEffect(step.name, step.first_sent_at or attempt.now())
+
+
+def _is_in_doubt(step: Step, attempt: Attempt) -> bool:
+    """Whether it may exist, and no person has retried the job since that was said."""
+    unanswered = step.is_effect and step.certainty is Certainty.UNKNOWN
+    return unanswered and step.generation >= attempt.claimed.generation
 
 
 def _key(attempt: Attempt, operation: Operation[Any, Any]) -> str:

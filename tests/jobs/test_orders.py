@@ -117,6 +117,15 @@ async def test_a_customer_who_says_nothing_is_let_go(checkout: Checkout) -> None
     assert (await taken_back(checkout, order)).error_code == "wait_timed_out"
 
 
+async def test_an_order_can_be_cancelled_while_it_waits(checkout: Checkout) -> None:
+    """By an operator: everything is taken back, and it stays cancelled even if the customer says yes at last."""
+    order = await checkout.order(ASKING)
+    await checkout.work()
+    await checkout.engine.hub.operate.cancel(checkout.engine.principal, order)
+    await checkout.work()
+    await taken_back(checkout, order, "cancelled")
+
+
 async def test_a_declined_capture_lets_go_of_the_money(checkout: Checkout) -> None:
     """The card was blocked since; what was held is voided, and only then the customer is told."""
     order = await checkout.order(ASKING)
@@ -149,6 +158,35 @@ async def test_a_void_is_repeated_until_it_is_done(checkout: Checkout) -> None:
     await checkout.customer_says(order, yes=False)
     await until_over(checkout, order)
     await taken_back(checkout, order)
+
+
+async def test_a_sale_that_may_stand_is_not_apologised_for(checkout: Checkout) -> None:
+    """Money was taken, the answer was lost, and the operator cancelled: the void is refused, and a person must look."""
+    order = await checkout.order(ASKING)
+    await checkout.work()
+    checkout.fault({"reset": "after"}, "/[^/]+/capture")
+    await checkout.customer_says(order, yes=True)
+    await checkout.work()
+    assert (await checkout.engine.job(order)).state == "retrying"
+    await checkout.engine.hub.operate.cancel(checkout.engine.principal, order)
+    await checkout.work()
+    row = await checkout.engine.job(order)
+    assert (row.state, row.reason) == ("failed", "compensation_failed")
+    assert checkout.happened(order)["captured"] == 1
+    assert checkout.mails(order) == []
+
+
+async def test_a_hold_that_may_stand_is_told(checkout: Checkout) -> None:
+    """Stripe was asked and never answered, and the operator cancelled: nobody knows which payment to void."""
+    checkout.fault({"reset": "after"}, "")
+    order = await checkout.order()
+    await checkout.work()
+    await checkout.engine.hub.operate.cancel(checkout.engine.principal, order)
+    await checkout.work()
+    row = await checkout.engine.job(order)
+    assert (row.state, row.reason) == ("failed", "uncertain")
+    assert "stripe POST /v1/payment_intents was sent at" in row.error_message
+    assert checkout.happened(order)["held"] == 1
 
 
 async def test_a_receipt_that_is_refused_does_not_undo_the_sale(checkout: Checkout) -> None:

@@ -93,6 +93,11 @@ async def test_an_order_whose_capture_is_declined(checkout: Checkout, victims: V
     await killed_everywhere(checkout, victims, customer_says_yes, ends_taken_back)
 
 
+async def test_an_order_that_is_cancelled_while_it_waits(checkout: Checkout, victims: Victims) -> None:
+    """No hold, no capture, one cancellation at the bank; one apology, or word that nobody knows about it."""
+    await killed_everywhere(checkout, victims, operator_cancels, ends_taken_back)
+
+
 async def killed_everywhere(checkout: Checkout, victims: Victims, turn: Turn, judge: Turn) -> None:
     """Let one order go well; then kill the worker of one order after the other, each an action later."""
     actions = await lived(checkout, victims, turn, judge, None)
@@ -150,6 +155,12 @@ async def customer_says_yes(checkout: Checkout, order: UUID) -> None:
         "status"
     ] == "requires_action":
         await checkout.customer_says(order, yes=True)
+
+
+async def operator_cancels(checkout: Checkout, order: UUID) -> None:
+    """As soon as the job waits for its customer."""
+    if (await checkout.engine.job(order)).state == "waiting":
+        await checkout.engine.hub.operate.cancel(checkout.engine.principal, order)
 
 
 async def ends_paid(checkout: Checkout, order: UUID) -> None:

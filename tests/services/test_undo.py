@@ -129,6 +129,24 @@ async def test_an_undoing_that_fails_for_good_is_a_persons_case(hub: Engine, ser
     assert server.effects == ["wrap", "charge", "refund", "unwrap"]
 
 
+async def test_what_may_have_been_done_without_an_undoing_is_a_persons_case(
+    hub: Engine, server: shop.Server
+) -> None:
+    """The charge was never answered: the rest is undone, and a person looks for it before the job is closed."""
+    made = await hub.submit("test_undo.sell")
+    server.answers = [server.do, *[server.do_and_vanish] * 3]
+    await work_out(hub)
+    row = await hub.job(made)
+    assert (row.state, row.reason, row.undone_at) == ("failed", "uncertain", None)
+    assert "shop POST /charges was sent at" in row.error_message
+    assert server.effects == ["wrap", "charge", "unwrap"]
+    await hub.retry(made)
+    await work_out(hub)
+    row = await hub.job(made)
+    assert (row.state, row.reason, row.undone_at is None) == ("failed", "exhausted", False)
+    assert server.effects == ["wrap", "charge", "unwrap"]
+
+
 async def test_a_job_that_was_undone_is_not_retried(hub: Engine) -> None:
     """Its record says done of what is not there any more."""
     made = await hub.submit("test_undo.sell")
