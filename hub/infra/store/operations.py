@@ -70,7 +70,8 @@ SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
 # What has recorded how to undo what it did does that first: see hub.domain.jobs.Ending. So may a failed job whose uncertain
-# effect kept it from doing so, once a person has looked; it alone is failed and has something left to undo.
+# effect kept it from doing so, once a person has looked, for which the new generation vouches; it alone is failed and has
+# something left to undo.
 _CANCEL = text(f"""
 WITH before AS (
     SELECT j.id, j.state,
@@ -84,6 +85,7 @@ WITH before AS (
         state = CASE WHEN b.undoable THEN 'queued' ELSE 'cancelled' END,
         reason = CASE WHEN NOT b.undoable THEN 'by_operator' END,
         ending = CASE WHEN b.undoable THEN jsonb_build_object('state', 'cancelled', 'reason', 'by_operator') END,
+        generation = j.generation + CASE WHEN b.state = 'failed' THEN 1 ELSE 0 END,
         failures = CASE WHEN b.undoable THEN 0 ELSE j.failures END,
         run_at = CASE WHEN b.undoable THEN now() ELSE j.run_at END,
         settled_at = CASE WHEN NOT b.undoable THEN now() END,
