@@ -55,7 +55,7 @@ class Pace:
 # After trouble with a store, how long to leave it alone.
 _PAUSE = 0.5
 # How long to sleep in Redis at a time; a stop is noticed at once all the same.
-_WAIT = 2.0
+_WAIT = 1.0
 _AGAIN = 0.1
 # How long the end of a worker waits for one thing.
 _PATIENCE = 10.0
@@ -184,7 +184,10 @@ class Worker(ArqWorker):
                     await self._room.wait()
             return
         suspects = max(0, (self._quarantine.cells if self._quarantine else 1) - self._suspects)
-        handed = await self._queue.take(self._queues, room, suspects)
+        # Half of the places at most: a backlog of what was held must not keep everything else waiting.
+        handed = await self._relay.take_held(self._queues, math.ceil(room / 2))
+        if room > len(handed):
+            handed += await self._queue.take(self._queues, room - len(handed), suspects)
         if len(handed) < room:
             self._relay.nudge()
         if not handed:

@@ -6,8 +6,8 @@ running    a worker holds it under a lease. In: claim. Out: every state that `de
 retrying   a later attempt is due at `run_at`. In: decide. Out: queued when due (relay) or at once (a person), cancelled.
 waiting    for time or an event, holding no worker. In: decide. Out: queued when it came (intake, relay), cancelled.
 held       its queue is paused, or this release does not know the job, its arguments or its steps. Never failed for that.
-           In: claim, relay, decide. Out: queued when the reason has gone (relay), once for each worker that starts or by a
-           person where only an attempt can tell (recorded steps, arguments); cancelled.
+           In: claim, relay, decide. Out: queued when the pause is over (relay); for a worker that knows the job, and has not
+           tried it before where only an attempt can tell (recorded steps, arguments); for a person; cancelled.
 succeeded  final.
 failed     final until a person acts: the operators' inbox. Out: queued (a person retries it).
 cancelled  final until a person acts. Out: queued (a person retries it).
@@ -66,8 +66,8 @@ class Reason(StrEnum):
     BY_OPERATOR = "by_operator"
 
 
-# Held for what only an attempt can tell: whether the arguments or the recorded steps fit. Each worker that starts tries
-# such jobs once, since it may be of the release that they fit; a person may have them tried at any time.
+# Held for what only an attempt can tell: whether the arguments or the recorded steps fit. Each worker tries such a job
+# once, since it may be of the release that they fit; a person may have it tried at any time.
 TRIED_AGAIN = frozenset({Reason.ARGS_UNKNOWN, Reason.STEPS_CHANGED})
 
 

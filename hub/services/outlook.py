@@ -138,14 +138,14 @@ def _held(reason: str | None, queue: str, job: str) -> Next:
             return Next(
                 NextAction.WAIT,
                 None,
-                "waits for a release that its arguments fit; each worker that starts tries it once, as does a retry",
+                "waits for a release that its arguments fit; each worker tries it once, as does a retry",
             )
         case Reason.STEPS_CHANGED:
             return Next(
                 NextAction.DECIDE,
                 None,
-                "a person decides: its recorded steps do not fit this release; deploy one they fit (each worker that"
-                " starts tries it once, as does a retry), or cancel it",
+                "a person decides: its recorded steps do not fit this release; deploy one they fit (each worker"
+                " tries it once, as does a retry), or cancel it",
             )
         case _:
             return Next(NextAction.WAIT, None, "held until the reason has gone")

@@ -6,20 +6,19 @@ is fenced. Only the look through all that was handed over, which costs the same 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from uuid import UUID
 
 import structlog
 
 from hub.domain.errors import Unavailable
 from hub.domain.jobs import decide
-from hub.infra.queue import ReadyQueue
+from hub.infra.queue import Handed, ReadyQueue
 from hub.infra.recurring import Recurring
 from hub.infra.store.execution import Abandoned, ExecutionStore
-from hub.infra.store.relay import NOBODY, RelayStore
+from hub.infra.store.relay import RelayStore
 from hub.infra.store.settlements import Settlement
 from hub.registry import Registry
 from hub.services.execute import settlement_of, standing_of
@@ -30,6 +29,8 @@ from hub.services.waking import Waking
 log = structlog.get_logger("hub.relay")
 
 _BATCH = 1000
+# A look at what is held rests for so many times as long as it took: a heap of what nobody can run must not cost much.
+_REST = 50
 # Workers that have gone are shown to operators for a while; every deploy leaves some behind.
 _FORGET_AFTER = timedelta(days=1)
 _PRUNE_EVERY = timedelta(minutes=1)
@@ -81,8 +82,7 @@ class Relay:
         self._waking = waking
         self._moved = telemetry.metrics.relayed
         self._wanted = asyncio.Event()
-        # Where the one pass over what did not fit another release stands; None when it has been made.
-        self._tried: UUID | None = NOBODY
+        self._held_at = 0.0
         self._away = Recurring(log, "store away", ended="store back")
         # Redis was found empty, and what it had been handed is not looked for yet.
         self._forgotten = False
@@ -142,24 +142,28 @@ class Relay:
 
     async def _release(self) -> None:
         """All of it, batch by batch: a queue that is resumed goes on at full speed."""
-        known = sorted(self._registry.jobs)
-        while released := await self._store.release_held(known, _BATCH):
+        while released := await self._store.release_held(_BATCH):
             self._moved("released", released)
             self.nudge()
             if released < _BATCH:
                 break
 
-    async def try_held(self) -> None:
-        """Have tried again, once, what was held as it did not fit a release: this one may be another.
+    async def take_held(self, queues: Sequence[str], limit: int) -> list[Handed]:
+        """What other releases could not run and this worker may: for it alone, so that it does not go round in circles.
 
-        More than once for each start of a worker would go round in circles with what still does not fit.
+        Looked for once a sweep; at once again while there is more; and seldom where the look itself takes long.
         """
-        while self._tried is not None:
-            tried = await self._store.try_held(self._tried, _BATCH)
-            self._tried = max(tried) if len(tried) == _BATCH else None
-            if tried:
-                self._moved("released", len(tried))
-                self.nudge()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if began < self._held_at:
+            return []
+        worker, known = self._execution.worker, sorted(self._registry.jobs)
+        handed = await self._store.take_held(worker, queues, known, limit)
+        self._moved("released", len(handed))
+        if len(handed) < limit:
+            now = loop.time()
+            self._held_at = now + max(self._pace.sweep.total_seconds(), _REST * (now - began))
+        return handed
 
     async def rescue(self) -> int:
         """Take running jobs from workers whose lease has lapsed; gives how many."""
@@ -202,7 +206,6 @@ class Relay:
                 await asyncio.sleep(0)
 
     async def _sweep_loop(self) -> None:
-        await self.try_held()
         while True:
             await self.sweep()
             # When the lease of a worker that died lapses is known, so that nobody need look for it before or late.

@@ -5,4 +5,4 @@ import sys
 
 from tests.processes.fleet import main
 
-asyncio.run(main(sys.argv[1:]))
+asyncio.run(main(*sys.argv[1:]))

@@ -4,11 +4,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
 from hub import JobContext, job
 from hub.bootstrap import build
 from hub.config import from_environment
+from hub.domain.specs import JobSpec
 from hub.quarantine import serve
 from hub.registry import Registry
 from hub.worker import run
@@ -34,18 +36,63 @@ async def hang(_ctx: JobContext, _args: shop.Order) -> None:
     threading.Event().wait()
 
 
-REGISTRY = Registry.of(providers=[shop.shop], jobs=[ship, kill_worker, hang])
+@job()
+async def label(ctx: JobContext, args: shop.Order) -> None:
+    """As it was."""
+    await ctx.call(shop.wrap, item=f"label {args.item}")
 
 
-async def main(arguments: Sequence[str]) -> None:
-    """Work until told to stop; with an argument, run one job at a time for the worker that gave it."""
-    config = from_environment(sources=REGISTRY.sources, providers=REGISTRY.providers)
+class Coloured(shop.Order):
+    colour: str
+
+
+@job()
+async def label_in_colour(ctx: JobContext, args: Coloured) -> None:
+    """As it is in the next release, whose arguments do not fit the former one."""
+    await ctx.call(shop.wrap, item=f"label {args.item} {args.colour}")
+
+
+@job()
+async def pack(ctx: JobContext, args: shop.Order) -> None:
+    """It begins with wrapping."""
+    await ctx.call(shop.wrap, item=f"wrap {args.item}")
+    await ctx.call(shop.charge, item=f"charge {args.item}")
+
+
+@job()
+async def pack_first(ctx: JobContext, args: shop.Order) -> None:
+    """The next release begins with something else: what the former one has begun does not fit it."""
+    await ctx.call(shop.charge, item=f"charge {args.item}")
+
+
+@job()
+async def announce(ctx: JobContext, args: shop.Order) -> None:
+    """Only the next release knows it."""
+    await ctx.call(shop.wrap, item=f"announce {args.item}")
+
+
+def _release(*jobs: JobSpec) -> Registry:
+    return Registry.of(providers=[shop.shop], jobs=[ship, kill_worker, hang, *jobs])
+
+
+RELEASES: Mapping[str, Registry] = {
+    "former": _release(label, pack),
+    "next": _release(
+        announce, replace(label_in_colour, name=label.name), replace(pack_first, name=pack.name)
+    ),
+}
+
+
+async def main(release: str, place: str | None = None) -> None:
+    """Work until told to stop; at a place that a worker gave, run one job at a time for it."""
+    registry = RELEASES[release]
+    config = from_environment(sources=registry.sources, providers=registry.providers)
     assert config.database_url
     assert config.redis_url
     async with build(
-        config, REGISTRY, database_url=config.database_url.reveal(), redis_url=config.redis_url.reveal()
+        config, registry, database_url=config.database_url.reveal(), redis_url=config.redis_url.reveal()
     ) as hub:
-        if arguments:
-            await serve(hub, arguments[0])
+        if place:
+            await serve(hub, place)
         else:
-            await run(hub, (sys.executable, "-m", "tests.processes"))
+            await run(hub, (sys.executable, "-m", "tests.processes", release))

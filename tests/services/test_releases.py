@@ -1,6 +1,5 @@
-"""What did not fit one release is tried once by each worker that starts, and then left alone."""
+"""What one release could not run is taken up by a worker that may, directly, and tried once by each."""
 
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,6 +15,11 @@ async def work(_ctx: JobContext, _args: shop.Order) -> None:
     pass
 
 
+@job(queue="aside")
+async def elsewhere(_ctx: JobContext, _args: shop.Order) -> None:
+    pass
+
+
 async def held(engine: Engine) -> UUID:
     """A job whose arguments this release does not know."""
     made = await engine.submit("test_releases.work")
@@ -26,51 +30,77 @@ async def held(engine: Engine) -> UUID:
 
 
 async def test_a_worker_tries_once_what_did_not_fit(start: Start) -> None:
-    """What still does not fit is held again, for the next worker that starts, and has used up nothing."""
+    """What still does not fit is held again, for any other worker, and has used up nothing."""
     engine = await start(work)
     made = await held(engine)
+    assert await engine.relay.take_held(["default"], 10) == []
     for attempt in (2, 3):
         started = await another(engine.hub)
-        for _ in range(3):
-            await started.relay.try_held()
-            await started.relay.sweep()
-            await started.work()
+        assert await started.work() == 1
+        again = (await another(engine.hub)).relay._store
+        for worker in (engine.store.worker, started.store.worker):
+            assert await again.take_held(worker, ["default"], ["test_releases.work"], 10) == []
         row = await engine.job(made)
         assert (row.state, row.reason, row.attempt, row.failures) == ("held", "args_unknown", attempt, 0)
 
 
 async def test_the_release_that_knows_the_arguments_does_the_job(start: Start) -> None:
-    """Once its worker has started, by itself."""
+    """Whenever it was held: nobody has to start for it."""
     engine = await start(work)
+    fitting = await another(engine.hub)
     made = await held(engine)
     await engine.sql("""UPDATE jobs SET args = '{"item": "a"}' WHERE id = :id""", id=made)
-    started = await another(engine.hub)
-    await started.relay.try_held()
-    await started.work()
+    assert await fitting.work() == 1
     row = await engine.job(made)
-    assert (row.state, row.generation, row.attempt) == ("succeeded", 1, 2)
+    assert (row.state, row.generation, row.attempt, row.failures) == ("succeeded", 1, 2, 0)
+
+
+async def test_what_was_held_is_handed_to_the_worker_that_asks(start: Start) -> None:
+    """Not through Redis, where a worker that does not know it might take it again; one hand-over, one attempt."""
+    new, old = await start(work), await start()
+    made = await new.submit("test_releases.work")
+    assert await old.work() == 0
+    assert (await new.job(made)).reason == "unknown_job"
+    assert await old.relay.take_held(["default"], 10) == []
+    [handed] = await new.relay.take_held(["default"], 10)
+    assert await new.hub.queue.depths(["default"]) == {"default": 0}
+    assert await old.work() == 0
+    [claimed] = await new.execute.claim([handed])
+    row = await new.job(made)
+    assert (claimed.id, row.state, row.dispatch, row.attempt) == (made, "running", 2, 1)
+
+
+async def test_a_worker_that_dies_with_it_in_hand_loses_nothing(start: Start) -> None:
+    """The sweep finds that it was handed over and is nowhere."""
+    new, old = await start(work), await start()
+    made = await new.submit("test_releases.work")
+    assert await old.work() == 0
+    assert len(await new.relay.take_held(["default"], 10)) == 1
+    await new.sql("UPDATE jobs SET dispatched_at = now() - interval '1 minute'")
+    await new.relay.sweep()
+    assert await new.work() == 1
+    assert (await new.job(made)).state == "succeeded"
 
 
 @pytest.mark.parametrize(
-    ("reason", "state"),
-    [
-        ("steps_changed", "queued"),
-        ("args_unknown", "queued"),
-        ("queue_paused", "held"),
-        ("unknown_job", "held"),
-    ],
+    ("reason", "taken"),
+    [("steps_changed", True), ("args_unknown", True), ("unknown_job", True), ("queue_paused", False)],
 )
-async def test_only_what_an_attempt_can_tell_is_tried(start: Start, reason: str, state: str) -> None:
-    """All of it, however much; the other reasons go when they go."""
-    engine = await start(work)
+async def test_only_what_waits_for_a_release_is_taken_up(start: Start, reason: str, *, taken: bool) -> None:
+    """As many as there is room for, then the next; not from queues that others work on, or that are paused."""
+    engine = await start(work, elsewhere)
     [[application]] = await engine.sql("SELECT id FROM applications")
     await engine.sql(
         """INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, application_id, correlation_id)
-           SELECT gen_random_uuid(), 'test_releases.work', '{}', 'default', 5, 'held', :reason, now(), :application,
-                  'c' FROM generate_series(1, 2500)""",
+           SELECT gen_random_uuid(), CASE n % 3 WHEN 0 THEN 'test_releases.strange' ELSE 'test_releases.work' END, '{}',
+                  CASE n % 3 WHEN 1 THEN 'aside' ELSE 'default' END, 5, 'held', :reason, now(), :application, 'c'
+           FROM generate_series(1, 150) n""",
         application=application,
         reason=reason,
     )
-    await engine.relay.try_held()
-    states: list[Any] = [tuple(row) for row in await engine.sql("SELECT DISTINCT state FROM jobs")]
-    assert states == [(state,)]
+    sizes = [len(await engine.relay.take_held(["default"], 20)) for _ in range(4)]
+    assert sizes == ([20, 20, 10, 0] if taken else [0] * 4)
+    await engine.hub.operate.pause(engine.principal, "aside")
+    assert await (await another(engine.hub)).relay.take_held(["aside"], 20) == []
+    queued = await engine.sql("SELECT DISTINCT name, queue FROM jobs WHERE state = 'queued'")
+    assert [tuple(row) for row in queued] == ([("test_releases.work", "default")] if taken else [])

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from hub.domain.jobs import is_suspect
-from hub.infra.queue import Ready
+from hub.infra.queue import Handed, Ready
 from hub.infra.store.database import Database
 from hub.infra.store.execution import ABANDONED, Abandoned, abandoned
 
@@ -90,20 +90,26 @@ RETURNING j.id
 _RELEASE_HELD = text("""
 WITH free AS (
     SELECT j.id FROM jobs j JOIN queues q ON q.name = j.queue
-    WHERE j.state = 'held' AND q.paused_at IS NULL
-      AND (j.reason = 'queue_paused' OR j.reason = 'unknown_job' AND j.name = ANY(CAST(:known AS text[])))
+    WHERE j.state = 'held' AND q.paused_at IS NULL AND j.reason = 'queue_paused'
     LIMIT :limit FOR UPDATE OF j SKIP LOCKED
 )
 UPDATE jobs j SET state = 'queued', reason = NULL FROM free f WHERE j.id = f.id RETURNING j.id
 """)
 
-# Whether these fit can only be told by trying. In order, so that what is held again meanwhile is not taken twice.
-_TRY_HELD = text("""
-WITH next AS (
-    SELECT id FROM jobs WHERE state = 'held' AND reason IN ('args_unknown', 'steps_changed') AND id > :after
-    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+# Handed over to the worker that asks and not to Redis, where a worker of another release might take it and hold it again.
+# Whether arguments and recorded steps fit can only be told by trying: each worker tries a job once in its life.
+_TAKE_HELD = text("""
+WITH mine AS (
+    SELECT j.id FROM jobs j JOIN queues q ON q.name = j.queue
+    WHERE j.state = 'held' AND j.queue = ANY(CAST(:queues AS text[])) AND q.paused_at IS NULL
+      AND j.name = ANY(CAST(:known AS text[]))
+      AND (j.reason = 'unknown_job' OR j.reason IN ('args_unknown', 'steps_changed') AND NOT EXISTS (
+          SELECT FROM attempts a WHERE a.job_id = j.id AND a.worker_id = :worker AND a.outcome = 'held'
+      ))
+    LIMIT :limit FOR UPDATE OF j SKIP LOCKED
 )
-UPDATE jobs j SET state = 'queued', reason = NULL FROM next n WHERE j.id = n.id RETURNING j.id
+UPDATE jobs j SET state = 'queued', reason = NULL, dispatch = j.dispatch + 1, dispatched_at = now()
+FROM mine m WHERE j.id = m.id RETURNING j.id, j.dispatch
 """)
 
 _KNOW_QUEUES = text("INSERT INTO queues (name) SELECT unnest(CAST(:names AS text[])) ON CONFLICT DO NOTHING")
@@ -183,13 +189,16 @@ class RelayStore:
             len(await self._database.run(_HOLD_PAUSED, {"paused": paused, "limit": limit})) if paused else 0
         )
 
-    async def release_held(self, known: Sequence[str], limit: int) -> int:
-        """Queue again what was held for a reason that has gone."""
-        return len(await self._database.run(_RELEASE_HELD, {"known": list(known), "limit": limit}))
+    async def release_held(self, limit: int) -> int:
+        """Queue again what was held for a pause that is over."""
+        return len(await self._database.run(_RELEASE_HELD, {"limit": limit}))
 
-    async def try_held(self, after: UUID, limit: int) -> list[UUID]:
-        """Queue again what was held as its arguments or steps did not fit; gives the ids, of those beyond `after`."""
-        return [row[0] for row in await self._database.run(_TRY_HELD, {"after": after, "limit": limit})]
+    async def take_held(
+        self, worker: UUID, queues: Sequence[str], known: Sequence[str], limit: int
+    ) -> list[Handed]:
+        """Hand to this worker what was held by workers of another release, and what it has not tried itself."""
+        parameters = {"worker": worker, "queues": list(queues), "known": list(known), "limit": limit}
+        return [(row.id, row.dispatch) for row in await self._database.run(_TAKE_HELD, parameters)]
 
 
 def _ready(row: Any) -> Ready:
