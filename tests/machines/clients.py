@@ -13,6 +13,8 @@ from tests.services.deliveries import delivery
 from tests.services.engine import Engine
 from tests.until import until
 
+Session = aiohttp.ClientSession
+
 _AT_ONCE = 8
 _AGAIN = 0.05
 

@@ -43,6 +43,12 @@ class Machine:
             finally:
                 _enter(home.fileno())
 
+    def opened(self, _info: object) -> socket.socket:
+        """The same for aiohttp, which asks for sockets in this manner."""
+        made = self.socket()
+        made.setblocking(False)
+        return made
+
     def socket(self) -> socket.socket:
         """A TCP socket of this machine."""
         with self.inside():

@@ -20,10 +20,10 @@ class Postgres(PostgresServer):
     Args:
         var_dir: where it lives.
         port: where it listens; several on one machine need several.
-        replica_of: the port of the primary on this machine that it is made from, and follows.
+        follows: the address and port of the primary that it is made from; it is told as `replica`.
     """
 
-    def __init__(self, var_dir: Path, *, port: int = 5432, replica_of: int | None = None) -> None:
+    def __init__(self, var_dir: Path, *, port: int = 5432, follows: tuple[str, int] | None = None) -> None:
         access = var_dir.absolute() / "pg_hba.conf"
         super().__init__(
             var_dir, {**HASTE, "listen_addresses": "*", "port": str(port), "hba_file": str(access)}
@@ -32,7 +32,7 @@ class Postgres(PostgresServer):
         access.write_text(ACCESS)
         access.chmod(0o644)
         self.port = port
-        self._replica_of = replica_of
+        self._follows = follows
 
     @property
     def url(self) -> str:
@@ -49,11 +49,12 @@ class Postgres(PostgresServer):
                 process.kill()
 
     def _initialise(self) -> None:
-        if self._replica_of is None:
+        if self._follows is None:
             super()._initialise()
             return
+        host, port = self._follows
         private_directory(self.data, self.account)
-        primary = f"host=127.0.0.1 port={self._replica_of} user=hub application_name=replica"
+        primary = f"host={host} port={port} user=hub application_name=replica"
         copy = ["--wal-method=stream", "--checkpoint=fast", "--no-sync", "--write-recovery-conf"]
         self.run([binary("pg_basebackup"), "--pgdata", self.data, "--dbname", primary, *copy])
 

@@ -4,16 +4,14 @@ A machine is cut off the hard way: packets vanish, no connection is closed, nobo
 """
 
 import asyncio
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import aiohttp
 import pytest
 
 from hub.infra import migrate
@@ -123,20 +121,12 @@ async def stand(machines: Network, stores: tuple[Machine, str, str]) -> AsyncIte
             yield Stand(machines, store, hub, serving, environ, stack)
 
 
-@asynccontextmanager
-async def client(machine: Machine) -> AsyncIterator[aiohttp.ClientSession]:
+def client(machine: Machine) -> AbstractAsyncContextManager[clients.Session]:
     """A client on a machine, of the web process there."""
-
-    def made(_info: object) -> socket.socket:
-        opened = machine.socket()
-        opened.setblocking(False)
-        return opened
-
-    async with clients.session(f"http://{machine.address}:8080", made) as session:
-        yield session
+    return clients.session(f"http://{machine.address}:8080", machine.opened)
 
 
-async def accepted(session: aiohttp.ClientSession, name: str) -> bool:
+async def accepted(session: clients.Session, name: str) -> bool:
     status, _ = await deliver(session, name)
     return status == 200
 

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from hub.infra import migrate
 from hub.infra.embedded import shared
-from tests.machines import clients
+from tests.machines import clients, replication
 from tests.machines.clients import Flood
 from tests.machines.figures import tell
 from tests.machines.fleet import REGISTRY
@@ -30,31 +29,12 @@ BEFORE, AFTER = 100, 100  # deliveries that must be accepted before the primary 
 def pair(var_dir: Path) -> Iterator[tuple[Postgres, Postgres]]:
     """A primary, and a replica that must have what is committed before the commit is answered."""
     primary = Postgres(var_dir / "primary", port=free_port())
-    replica = Postgres(var_dir / "replica", port=free_port(), replica_of=primary.port)
+    replica = Postgres(var_dir / "replica", port=free_port(), follows=("127.0.0.1", primary.port))
     with shared(primary.var_dir, [primary]):
         migrate.upgrade(primary.url)
         with shared(replica.var_dir, [replica]):
-            asyncio.run(_synchronous(primary))
+            asyncio.run(replication.synchronous(primary.url))
             yield primary, replica
-
-
-async def _synchronous(primary: Postgres) -> None:
-    connection = await asyncpg.connect(primary.url)
-    await connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'replica'")
-    await connection.execute("SELECT pg_reload_conf()")
-
-    async def follows() -> bool:
-        state = await connection.fetchval("SELECT sync_state FROM pg_stat_replication")
-        return bool(state == "sync")
-
-    await until(follows, within=20)
-    await connection.close()
-
-
-async def _promote(replica: Postgres) -> None:
-    connection = await asyncpg.connect(replica.url)
-    assert await connection.fetchval("SELECT pg_promote(wait => true)")
-    await connection.close()
 
 
 @pytest.fixture
@@ -85,7 +65,7 @@ async def test_a_replica_takes_over_and_what_was_accepted_is_done_once(
                 await flood.accepted_more(BEFORE)
                 primary.kill()
                 died = time.monotonic()
-                await _promote(replica)
+                await replication.promote(replica.url)
                 promoted = time.monotonic() - died
                 await flood.accepted_more(AFTER)
         async with engine(REGISTRY, replica.url, redis_url, environ=SETTINGS) as hub:

@@ -1,6 +1,9 @@
 """A Redis master that dies, and the replica that Sentinels put in its place."""
 
 import asyncio
+import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -103,3 +106,13 @@ def _lag_behind(redis: Watched) -> None:
     """What the master is told from now on does not reach the replica."""
     redis.replica.say("CONFIG", "SET", "masterauth", "another")
     redis.master.say("CLIENT", "KILL", "TYPE", "replica")
+
+
+def test_a_check_finds_the_master(redis: Watched, database_url: str) -> None:
+    """`hub check` asks the Sentinels, and shows no password."""
+    environ = {**os.environ, "HUB_DATABASE_URL": database_url, "HUB_REDIS_URL": redis.url}
+    command = [sys.executable, "-m", "hub", "check", "--json"]
+    said = subprocess.run(command, env=environ, capture_output=True, text=True, check=False).stdout  # noqa: S603 - our own
+    [found] = [finding for finding in json.loads(said)["findings"] if finding["what"] == "Redis"]
+    assert (found["verdict"], "/mymaster/0, version 6" in found["detail"]) == ("ok", True)
+    assert "password" not in said
