@@ -69,6 +69,7 @@ class Reason(StrEnum):
 # Held for what only an attempt can tell: whether the arguments or the recorded steps fit. Each worker tries such a job
 # once, since it may be of the release that they fit; a person may have it tried at any time.
 TRIED_AGAIN = frozenset({Reason.ARGS_UNKNOWN, Reason.STEPS_CHANGED})
+HELD_FOR = (Reason.QUEUE_PAUSED, Reason.UNKNOWN_JOB, *sorted(TRIED_AGAIN))
 
 
 def is_retryable(state: JobState, reason: str | None, *, undone: bool = False) -> bool:

@@ -63,6 +63,8 @@ class Metrics:
     breaker: Family[Gauge]
     depth: Family[Gauge]
     oldest_due: Family[Gauge]
+    held: Family[Gauge]
+    held_oldest: Family[Gauge]
     running: Family[Gauge]
     batch_size: Family[Histogram]
     handover_failures: Family[Counter]
@@ -112,6 +114,10 @@ class Metrics:
             depth=_gauge(registry, "queue_depth", "Jobs that are due and not running; above 10,000 not counted on.", "queue"),
             oldest_due=_gauge(
                 registry, "queue_oldest_due_seconds", "How long the longest waiting due job has waited.", "queue"
+            ),
+            held=_gauge(registry, "jobs_held", "Jobs that are held; above 10,000 not counted on.", "reason"),
+            held_oldest=_gauge(
+                registry, "held_oldest_due_seconds", "How long the longest waiting held job has been due.", "reason"
             ),
             running=_gauge(registry, "jobs_running", "Jobs this process is running.", "queue"),
             batch_size=_histogram(
@@ -169,6 +175,11 @@ class Metrics:
         """A queue was looked at."""
         self.depth.of(queue).set(depth)
         self.oldest_due.of(queue).set(oldest_due_seconds)
+
+    def held_is(self, reason: str, jobs: int, *, oldest_due_seconds: float) -> None:
+        """What is held was looked at."""
+        self.held.of(reason).set(jobs)
+        self.held_oldest.of(reason).set(oldest_due_seconds)
 
     def running_is(self, queue: str, count: int) -> None:
         """This process runs so many jobs of a queue."""

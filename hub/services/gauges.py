@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from hub.domain.errors import Unavailable
+from hub.domain.jobs import HELD_FOR
 from hub.infra.breakers import Breakers, BreakerState, State
 from hub.infra.metrics import Metrics
 from hub.infra.queue import ReadyQueue
@@ -93,6 +94,12 @@ class Gauges:
     async def _due(self) -> None:
         for depth in await self._depths.due():
             self._metrics.queue_is(depth.queue, depth=depth.jobs, oldest_due_seconds=depth.oldest)
+        found = {held.reason: held for held in await self._depths.held()}
+        for reason in HELD_FOR:
+            held = found.get(reason)
+            self._metrics.held_is(
+                reason, held.jobs if held else 0, oldest_due_seconds=held.oldest if held else 0
+            )
 
     async def _ready(self) -> None:
         for queue, count in (await self._queue.depths(self._queues)).items():

@@ -1,6 +1,7 @@
 """Gauges: read from the stores when somebody asks, and kept when a store is away."""
 
 from hub import Args, JobContext, job
+from hub.domain.jobs import HELD_FOR
 from hub.infra.breakers import State
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
@@ -51,6 +52,30 @@ async def test_queues_are_asked_at_most_every_few_seconds(start: Start) -> None:
     assert 0 < seen["hub_queue_oldest_due_seconds", "mail"] < 30
     assert seen["hub_queue_ready", "mail"] == 1
     assert (seen["hub_store_up", "postgresql"], seen["hub_store_up", "redis"]) == (1, 1)
+
+
+async def test_what_is_held_is_shown_by_its_reason(start: Start) -> None:
+    """How much, and for how long it has been due; nought where nothing is, so that an alert ends."""
+    engine = await start(post)
+    one, other = await engine.submit("test_gauges.post"), await engine.submit("test_gauges.post")
+    clock = Clock()
+    gauges = made(engine.hub, clock)
+    await engine.sql(
+        """UPDATE jobs SET state = 'held', dispatched_at = NULL, run_at = now() - interval '1 hour',
+           reason = CASE id WHEN :one THEN 'unknown_job' ELSE 'queue_paused' END WHERE id IN (:one, :other)""",
+        one=one,
+        other=other,
+    )
+    await gauges.refresh()
+    seen = samples(engine.hub.metrics)
+    assert [seen["hub_jobs_held", reason] for reason in HELD_FOR] == [1, 1, 0, 0]
+    assert 3600 <= seen["hub_held_oldest_due_seconds", "unknown_job"] < 3700
+    await engine.sql("UPDATE jobs SET state = 'queued', reason = NULL")
+    clock.now = FRESH
+    await gauges.refresh()
+    seen = samples(engine.hub.metrics)
+    assert {seen["hub_jobs_held", reason] for reason in HELD_FOR} == {0}
+    assert seen["hub_held_oldest_due_seconds", "unknown_job"] == 0
 
 
 async def test_a_store_that_is_away_leaves_what_was_known(start: Start) -> None:

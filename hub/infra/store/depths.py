@@ -41,6 +41,13 @@ SELECT queue, CAST(sum(jobs) AS bigint),
 FROM due GROUP BY queue ORDER BY queue
 """)  # noqa: S608 - the parts are constants
 
+# For how long a job has been held is not written down; for how long it has been due is, and that is what somebody waits for.
+_HELD = text("""
+SELECT reason, count(*), CAST(extract(epoch FROM clock_timestamp() - min(run_at)) AS float8) FROM (
+    SELECT reason, run_at FROM jobs WHERE state = 'held' ORDER BY queue, id LIMIT :most
+) some_held GROUP BY reason
+""")
+
 # Each part is served by one of the partial indexes on jobs, so that settled work costs nothing here. What an index has by
 # queue stops at the bound for each queue, the rest for all queues together.
 BY_STATE = text(f"""
@@ -99,6 +106,19 @@ class Depth:
     oldest: float
 
 
+@dataclass(frozen=True, slots=True)
+class HeldWork:
+    """What is held for one reason; of all held jobs at most MOST are looked at.
+
+    Attributes:
+        oldest: for how many seconds the first of them has been due.
+    """
+
+    reason: str
+    jobs: int
+    oldest: float
+
+
 class DepthStore:
     """Asks for depths."""
 
@@ -109,3 +129,8 @@ class DepthStore:
         """Every queue. Raises Unavailable."""
         rows = await self._database.run(_DUE, {"most": MOST})
         return [Depth(queue, jobs, max(0.0, oldest)) for queue, jobs, oldest in rows]
+
+    async def held(self) -> list[HeldWork]:
+        """By reason, of those for which something is held. Raises Unavailable."""
+        rows = await self._database.run(_HELD, {"most": MOST})
+        return [HeldWork(reason, jobs, max(0.0, oldest)) for reason, jobs, oldest in rows]
