@@ -203,14 +203,15 @@ class Injector:
             return Happened(fault, began, time.time())
 
     async def kill_postgres(self, fault: Fault) -> Happened:
-        """SIGKILL to the server's first process; its others die of it, and a new one recovers from the log."""
+        """End it without a checkpoint, by SIGKILL or an immediate shutdown; a new one recovers from the log."""
         async with self.stage.postgres_turn:
             pid = int((self.stage.postgres.data / "postmaster.pid").read_text().splitlines()[0])
             began = time.time()
-            os.kill(pid, signal.SIGKILL)
+            how = (signal.SIGKILL, signal.SIGQUIT)[fault.target]
+            os.kill(pid, how)
             await asyncio.sleep(fault.lasts)
             await asyncio.to_thread(self.stage.postgres.ensure)
-            return Happened(fault, began, time.time())
+            return Happened(fault, began, time.time(), None, how.name)
 
     async def fill_postgres(self, fault: Fault) -> Happened:
         """Hold every connection there is, the hub's own taken from it, for a while."""

@@ -69,7 +69,7 @@ class Fault:
 
     Attributes:
         at: seconds from the start of the load; it begins then, or as soon as what it needs is free.
-        target: which process or provider, by number.
+        target: which process or provider, by number; of a server, which way it is killed.
         lasts: seconds, where the fault has a length.
         times: how many requests, where it is a provider's.
     """
@@ -128,6 +128,7 @@ HABITS: Mapping[Habit, float] = {Habit.PATIENT: 0.94, Habit.CUT: 0.03, Habit.NER
 CLOCKS = (300.0, -300.0, 0.0)  # seconds
 WEBS = 2
 PROVIDERS = 2
+WAYS = 2  # to kill PostgreSQL: SIGKILL, and what it calls an immediate shutdown
 LEASE = 8.0  # seconds, the hub's default
 # Seconds, for faults that have a length: down or held for so long. A frozen worker sleeps so much longer than its lease.
 LASTS: Mapping[Kind, tuple[float, float]] = {
@@ -210,6 +211,9 @@ def _fault(rng: Random, kind: Kind, at: float, lease: float) -> Fault:
 def _targets(kind: Kind) -> int:
     if kind in TIMES:
         return PROVIDERS
-    if kind is Kind.WEB_KILLED:
-        return WEBS
-    return len(CLOCKS) if kind in {Kind.WORKER_KILLED, Kind.WORKER_FROZEN} else 1
+    return {
+        Kind.WEB_KILLED: WEBS,
+        Kind.POSTGRES_KILLED: WAYS,
+        Kind.WORKER_KILLED: len(CLOCKS),
+        Kind.WORKER_FROZEN: len(CLOCKS),
+    }.get(kind, 1)
