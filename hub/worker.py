@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 from arq.worker import Worker as ArqWorker
 from arq.worker import func
+from redis.exceptions import RedisError
 
 from hub.bootstrap import know_queues, make_execute, make_relay
 from hub.domain.errors import HubError, Unavailable
@@ -205,7 +206,11 @@ class Worker(ArqWorker):
                 await self._poll_iteration()
                 await self.record_health()
                 self._away.over()
-            except (Unavailable, OSError) as error:
+            except (
+                Unavailable,
+                RedisError,
+                OSError,
+            ) as error:  # arq's own record of health speaks to Redis unguarded
                 self._away.note(str(error))
                 await self._recover()
             except Exception:
