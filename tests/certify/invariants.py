@@ -183,7 +183,7 @@ def _processes(books: Books) -> Iterator[str]:
 
 # A worker that was frozen says so when it wakes; its jobs are others' by then. A job that fails for good is news for
 # people, and judged by other invariants. One that starts while PostgreSQL is away says that it waits.
-EXPECTED_ERRORS = ("lease lost", "job failed", "hub: PostgreSQL at")
+EXPECTED_ERRORS = ("lease lost", "job failed", "hub: PostgreSQL at", "DETAIL:")
 
 
 def _no_errors(books: Books) -> Iterator[str]:
