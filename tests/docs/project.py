@@ -73,6 +73,8 @@ def running(directory: Path, database_url: str, redis_url: str) -> Iterator[Proj
         "HUB_EMAIL_NOTIFY_TO": "team@example.com",
         "HUB_WEBHOOK_GITHUB_SECRET": "a-secret-to-try",
         "HUB_WEBHOOK_STORE_SECRET": "a-secret-to-try",
+        "HUB_WEBHOOK_STRIPE_SECRET": "whsec_to_try",
+        "HUB_STRIPE_SECRET_KEY": "sk_test_to_try",
         "HUB_PARCELS_BASE_URL": f"http://127.0.0.1:{carrier}",
         "HUB_PARCELS_TOKEN": "anything",
     }
@@ -85,6 +87,13 @@ def running(directory: Path, database_url: str, redis_url: str) -> Iterator[Proj
 
         plays = child("carrier.py", str(carrier))
         mailbox = addresses(child("-m", "tests.simulators.mailbox", "--smtp-port", "0", "--http-port", "0"))
+        payments = addresses(
+            child(
+                *("-m", "tests.simulators.stripe", "--port", "0", "--webhook-secret", "whsec_to_try"),
+                *("--webhook-url", f"http://127.0.0.1:{port}/webhooks/stripe"),
+            )
+        )
+        environment["HUB_STRIPE_BASE_URL"] = payments["url"]
         environment["HUB_EMAIL_BASE_URL"] = f"smtp://127.0.0.1:{mailbox['smtp_port']}"
         web, _ = child("-m", "hub", "web"), child("-m", "hub", "worker")
         plays.wait_for_port(carrier)
@@ -93,6 +102,7 @@ def running(directory: Path, database_url: str, redis_url: str) -> Iterator[Proj
             "127.0.0.1:8080": f"127.0.0.1:{port}",
             "127.0.0.1:9090": f"127.0.0.1:{carrier}",
             "http://127.0.0.1:8025": mailbox["url"].rstrip("/"),
+            "http://127.0.0.1:12111": payments["url"].rstrip("/"),
         }
         yield Project(directory, environment, places)
 
