@@ -15,11 +15,12 @@ import structlog
 import uuid_utils.compat as uuids
 from aiohttp.abc import AbstractResolver
 
-from hub.config import Config
+from hub.config import Config, PendingConfig
 from hub.domain.judgement import failure_of
 from hub.domain.providers import Call, Provider
 from hub.domain.redaction import Redactor
 from hub.domain.specs import Log
+from hub.infra.batch import Bounds
 from hub.infra.breaker_sharing import BreakerSharing
 from hub.infra.breakers import Breakers
 from hub.infra.metrics import Metrics
@@ -124,6 +125,7 @@ async def build(
         )
         intake_store = IntakeStore(database)
         waking = Waking(WaitStore(database), handover)
+        bounds = _bounds(config.pending)
         inspect = Inspect(ReadingStore(database), registry, breakers, clock=around.clock)
         yield Hub(
             config=config,
@@ -140,6 +142,7 @@ async def build(
                 waking,
                 clock=around.clock,
                 new_id=around.new_id,
+                bounds=bounds,
                 observe=lambda size: metrics.batch("intake", size),
             ),
             submit=Submit(
@@ -148,11 +151,14 @@ async def build(
                 handover,
                 clock=around.clock,
                 new_id=around.new_id,
+                bounds=bounds,
                 observe=lambda size: metrics.batch("submit", size),
             ),
             inspect=inspect,
             operate=Operate(OperationsStore(database), inspect, registry, new_id=around.new_id),
-            keys=Keys(KeyStore(database), new_id=around.new_id, new_secret=lambda: token_urlsafe(32)),
+            keys=Keys(
+                KeyStore(database), new_id=around.new_id, new_secret=lambda: token_urlsafe(32), bounds=bounds
+            ),
             sender=sender,
             breakers=breakers,
             sharing=BreakerSharing(breakers, queue.redis),
@@ -235,6 +241,12 @@ def _tools(hub: Hub, store: ExecutionStore) -> Tools:
         heard=WaitStore(hub.database).heard,
         operations=hub.registry.operations,
         new_id=hub.new_id,
+    )
+
+
+def _bounds(pending: PendingConfig) -> Bounds:
+    return Bounds(
+        pending.limit, pending.bytes, pending.patience.total_seconds(), pending.deadline.total_seconds()
     )
 
 

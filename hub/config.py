@@ -40,6 +40,21 @@ class WebConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingConfig:
+    """What may wait to be stored, in one web process, of webhooks, of jobs and of batches each; beyond it: 503.
+
+    Attributes:
+        patience: while something that came longer ago is not stored, nothing more is taken.
+        deadline: how long anybody waits for an answer.
+    """
+
+    limit: int
+    bytes: int
+    patience: timedelta
+    deadline: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerConfig:
     """The worker process; no `queues` means all of them, no `metrics_port` that it serves nothing."""
 
@@ -103,6 +118,7 @@ class Config:
     """
 
     web: WebConfig
+    pending: PendingConfig
     worker: WorkerConfig
     relay: RelayConfig
     log: LogConfig
@@ -185,6 +201,7 @@ def _own(env: Environment) -> Config:
         redis_url=env.secret("HUB_REDIS_URL", "Redis", default="the embedded Redis", check=check_redis),
         var_dir=env.parsed("HUB_VAR_DIR", Path("var"), "where the embedded servers keep their data", Path),
         web=_web(env),
+        pending=_pending(env),
         worker=_worker(env),
         relay=_relay(env),
         log=LogConfig(
@@ -224,6 +241,28 @@ def _web(env: Environment) -> WebConfig:
             "HUB_WEB_SHUTDOWN_GRACE", 10, "how long requests under way may take to end", low=0, high=600
         ),
     )
+
+
+def _pending(env: Environment) -> PendingConfig:
+    pending = PendingConfig(
+        limit=env.integer(
+            "HUB_PENDING_LIMIT", 2_000, "requests that may wait to be stored, of each kind", low=1, high=100_000
+        ),
+        bytes=env.integer(
+            "HUB_PENDING_BYTES", 64 * MIB, "bytes of them, and of bodies being read", low=MIB, high=4096 * MIB
+        ),
+        patience=env.seconds(
+            "HUB_PENDING_PATIENCE", 2, "while something waits for longer, more is refused at once", low=0.1, high=60
+        ),
+        deadline=env.seconds(
+            "HUB_PENDING_DEADLINE", 5, "after how long whatever waits is answered with 503", low=0.1, high=300
+        ),
+    )  # fmt: skip
+    if pending.patience > pending.deadline:
+        env.problems.append(
+            "HUB_PENDING_PATIENCE must be at most HUB_PENDING_DEADLINE: what has waited for that long is refused"
+        )
+    return pending
 
 
 def _worker(env: Environment) -> WorkerConfig:

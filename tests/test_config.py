@@ -316,3 +316,12 @@ def test_the_reference_lists_every_setting_once() -> None:
     assert settings["HUB_STRIPE_BASE_URL"].default == "https://api.stripe.com"
     assert settings["HUB_EMAIL_USERNAME"].secret
     assert all(setting.what and setting.default for setting in settings.values())
+
+
+def test_what_may_wait_is_bounded_and_can_be_set() -> None:
+    """In number, bytes and time, with defaults that a provider's patience bears; patience cannot exceed the deadline."""
+    pending = read(HUB_PENDING_LIMIT="7", HUB_PENDING_PATIENCE="0.5").pending
+    assert (pending.limit, pending.bytes) == (7, 64 * 1024 * 1024)
+    assert pending.patience == timedelta(seconds=0.5)
+    assert read().pending.deadline == timedelta(seconds=5)
+    assert "HUB_PENDING_PATIENCE" in problems(HUB_PENDING_PATIENCE="9")[0]

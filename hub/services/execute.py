@@ -31,7 +31,7 @@ from hub.domain.jobs import (
 from hub.domain.judgement import foremost, judge
 from hub.domain.retry import Backoff
 from hub.domain.specs import JobSpec
-from hub.infra.batch import Batcher
+from hub.infra.batch import Batcher, Bounds
 from hub.infra.store.database import is_data_error
 from hub.infra.store.execution import Abandoned, Claimed, ExecutionStore
 from hub.infra.store.settlements import Child, Settlement
@@ -110,7 +110,7 @@ class Execute:
         self._settlements: Batcher[Settlement, bool] = Batcher(
             self._flush,
             limit=500,
-            pending=100_000,
+            bounds=Bounds(items=100_000),
             lanes=2,
             apart=is_data_error,
             observe=lambda size: telemetry.metrics.batch("settle", size),

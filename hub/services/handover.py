@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from hub.domain.errors import Unavailable
 from hub.infra.queue import Ready, ReadyQueue
 
-# After a failure Redis is left alone for this long; the relay hands over meanwhile, as soon as it can.
+# After a failure Redis is left alone for this long, and for longer while it does not answer `watch`; the relay hands over
+# meanwhile, as soon as it can.
 _PAUSE = 1.0
+# A Redis that is slow must not fill this process with hand-overs: more than these are left to the relay.
+_MOST_UNDER_WAY = 64
 
 
 class Handover:
@@ -32,13 +35,15 @@ class Handover:
 
     def fits(self, queue: str) -> bool:
         """Whether a job for this queue may be stored as handed over; if not, the relay will fetch it."""
-        if self._depths.get(queue, 0) < self._bound:
+        if self._depths.get(queue, 0) < self._bound and len(self._tasks) < _MOST_UNDER_WAY:
             return asyncio.get_running_loop().time() >= self._away_until
         return False
 
     def hand_over(self, ready: Sequence[Ready]) -> None:
         """Hand committed jobs over in the background. Never fails: what does not arrive is found by the relay."""
-        if ready:
+        if len(self._tasks) >= _MOST_UNDER_WAY:
+            self._failed(Counter(entry.queue for entry in ready))
+        elif ready:
             task = asyncio.create_task(self._hand_over(ready))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -49,15 +54,22 @@ class Handover:
             await asyncio.wait(self._tasks)
 
     async def watch(self, interval: float = 0.25) -> None:
-        """Keep the known depths fresh while buffers are full; run it for as long as the process lives."""
+        """Keep the known depths fresh while buffers are full, and see whether Redis is back while it is away.
+
+        Run it for as long as the process lives.
+        """
         while True:
             await asyncio.sleep(interval)
             full = [queue for queue, depth in self._depths.items() if depth >= self._bound]
-            if full:
-                try:
+            try:
+                if full:
                     self._depths.update(await self._queue.depths(full))
-                except Unavailable:
-                    self._note_away()
+                elif self._away_until:
+                    await self._queue.ping()
+                    self._away_until = 0.0
+            except Unavailable:
+                # Until it answers: what is stored as handed over in vain would have to be found again.
+                self._note_away()
 
     async def _hand_over(self, ready: Sequence[Ready]) -> None:
         try:

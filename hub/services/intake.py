@@ -13,7 +13,7 @@ from hub.domain.redaction import is_secret_name
 from hub.domain.signatures import Refused
 from hub.domain.sources import Reply, Source
 from hub.domain.specs import JobSpec
-from hub.infra.batch import Batcher, Weighing
+from hub.infra.batch import Batcher, Bounds, Weighing
 from hub.infra.queue import Ready
 from hub.infra.store.database import is_data_error, is_unstorable
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, Stored
@@ -32,6 +32,8 @@ class Receipt:
 
 
 _MAX_HEADERS = 64
+OVERHEAD = 4096
+"""Bytes that whatever waits to be stored takes besides its own: its objects, its request, its connection."""
 
 
 class Intake:
@@ -45,6 +47,7 @@ class Intake:
         waking: told of what jobs may wait for.
         clock: the time that signatures are judged by.
         new_id: makes UUIDv7s.
+        bounds: how much may wait to be stored.
     """
 
     def __init__(  # noqa: PLR0913 - it is where these meet
@@ -57,7 +60,7 @@ class Intake:
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
-        pending: int = 2_000,
+        bounds: Bounds = Bounds(),  # noqa: B008 - frozen
         observe: Callable[[int], None] = lambda _size: None,
     ) -> None:
         self._registry = registry
@@ -70,11 +73,15 @@ class Intake:
         self._batch: Batcher[NewEvent, Stored] = Batcher(
             self._flush,
             limit=200,
-            pending=pending,
+            bounds=bounds,
             weighing=Weighing(_weight),
             apart=is_data_error,
             observe=observe,
         )
+
+    def admit(self, size: int) -> None:
+        """Raise Unavailable if a delivery of so many bytes would be refused now: before they are read."""
+        self._batch.check(size)
 
     async def receive(
         self, source: str, headers: Mapping[str, str], body: bytes, correlation_id: str
@@ -186,7 +193,7 @@ class Intake:
 
 
 def _weight(event: NewEvent) -> int:
-    return len(event.body) + len(event.headers)
+    return OVERHEAD + len(event.body) + len(event.headers)
 
 
 def _parse(body: bytes) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from hub.domain.access import Principal, Scope, Token, digest_of, format_token, is_same
 from hub.domain.errors import Invalid, NotFound, Problem
 from hub.domain.ids import ApplicationId, KeyId
-from hub.infra.batch import Batcher
+from hub.infra.batch import Batcher, Bounds
 from hub.infra.store.keys import Credential, KeyStore, NewKey, StoredKey
 
 _MAX_REMEMBERED = 10_000
@@ -33,13 +33,21 @@ class Keys:
         store: where their digests are.
         new_id: makes UUIDv7s.
         new_secret: makes 32 random bytes in URL-safe base64, 43 characters (`secrets.token_urlsafe`).
+        bounds: how many may wait to be looked up, and for how long.
     """
 
-    def __init__(self, store: KeyStore, *, new_id: Callable[[], UUID], new_secret: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        store: KeyStore,
+        *,
+        new_id: Callable[[], UUID],
+        new_secret: Callable[[], str],
+        bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+    ) -> None:
         self._store = store
         self._new_id = new_id
         self._new_secret = new_secret
-        self._look_ups: Batcher[UUID, Credential | None] = Batcher(self._look_up, limit=500)
+        self._look_ups: Batcher[UUID, Credential | None] = Batcher(self._look_up, limit=500, bounds=bounds)
         self._scopes: dict[tuple[str, ...], frozenset[Scope]] = {}
         self._remembered: dict[UUID, tuple[bytes, Principal]] = {}
 

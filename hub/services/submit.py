@@ -13,12 +13,13 @@ from hub.domain.access import Principal
 from hub.domain.errors import HubError, Invalid, KeyReused, NotFound, Problem
 from hub.domain.idempotency import Match, compare, fingerprint
 from hub.domain.specs import JobSpec
-from hub.infra.batch import Batcher, Weighing
+from hub.infra.batch import Batcher, Bounds, Weighing
 from hub.infra.queue import Ready
 from hub.infra.store.database import is_data_error, is_unstorable
 from hub.infra.store.intake import IntakeStore, NewJob, NewSubmission, Stored
 from hub.registry import Registry
 from hub.services.handover import Handover
+from hub.services.intake import OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,16 @@ class Submitted:
 
 
 class Submit:
-    """Accepts jobs. One per web process."""
+    """Accepts jobs. One per web process.
+
+    Args:
+        store: where jobs go.
+        registry: the jobs there are, and the queues.
+        handover: where the jobs go after the commit.
+        clock: tells what is due already.
+        new_id: makes UUIDv7s.
+        bounds: how much may wait to be stored, of single jobs and of batches, each.
+    """
 
     def __init__(
         self,
@@ -59,7 +69,7 @@ class Submit:
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
-        pending: int = 2_000,
+        bounds: Bounds = Bounds(),  # noqa: B008 - frozen
         observe: Callable[[int], None] = lambda _size: None,
     ) -> None:
         self._registry = registry
@@ -69,8 +79,16 @@ class Submit:
         self._store = store
         self._queues = registry.queues
         self._batch: Batcher[NewSubmission, Stored] = Batcher(
-            self._flush, limit=200, pending=pending, weighing=Weighing(_weight), observe=observe
+            self._flush, limit=200, bounds=bounds, weighing=Weighing(_weight), observe=observe
         )
+        # One request a transaction, as that is promised; two of them at a time.
+        self._batches: Batcher[list[NewSubmission], Sequence[Stored | Exception]] = Batcher(
+            self._flush_requests, limit=1, lanes=2, bounds=bounds, weighing=Weighing(_weight_together)
+        )
+
+    def admit(self, size: int, *, many: bool = False) -> None:
+        """Raise Unavailable if a request of so many bytes would be refused now: before they are read."""
+        (self._batches if many else self._batch).check(size)
 
     async def submit(self, principal: Principal, request: JobRequest) -> Submitted:
         """Accept one job; when this returns it is durable.
@@ -87,15 +105,20 @@ class Submit:
     async def submit_many(
         self, principal: Principal, requests: Sequence[JobRequest]
     ) -> list[Submitted | HubError]:
-        """Accept what is right of many in one transaction; each gets its own answer, in order."""
+        """Accept what is right of many in one transaction; each gets its own answer, in order.
+
+        Raises:
+            Unavailable: they cannot be stored now, none of them.
+        """
         checked = [self._checked(principal, request) for request in requests]
         good = [item for item in checked if isinstance(item, NewSubmission)]
-        stored = iter(await self._flush_together(good))
+        stored = iter(await self._batches.submit(good) if good else ())
         return [item if isinstance(item, HubError) else self._judged(item, next(stored)) for item in checked]
 
     async def drain(self) -> None:
         """Wait until everything submitted is stored and handed over."""
         await self._batch.drain()
+        await self._batches.drain()
         await self._handover.drain()
 
     def _checked(self, principal: Principal, request: JobRequest) -> NewSubmission | HubError:
@@ -169,9 +192,14 @@ class Submit:
         self._hand_over(items, stored)
         return stored
 
+    async def _flush_requests(
+        self, requests: list[list[NewSubmission]]
+    ) -> Sequence[Sequence[Stored | Exception]]:
+        return [await self._flush_together(items) for items in requests]
+
     async def _flush_together(self, items: list[NewSubmission]) -> Sequence[Stored | Exception]:
         try:
-            return await self._flush(items) if items else []
+            return await self._flush(items)
         except Invalid as error:
             # Of a lone item: one of many is tried by itself, and answered by itself.
             return [error]
@@ -196,7 +224,11 @@ class Submit:
 
 def _weight(item: NewSubmission) -> int:
     # Characters, which are bytes or nearly.
-    return len(item.job.args or "") + len(item.job.tags)
+    return OVERHEAD + len(item.job.args or "") + len(item.job.tags)
+
+
+def _weight_together(items: list[NewSubmission]) -> int:
+    return sum(_weight(item) for item in items)
 
 
 def check_args(spec: JobSpec, args: object) -> None:

@@ -11,6 +11,7 @@ from hub.domain.ids import ApplicationId, KeyId
 from hub.services.hub import Hub
 from hub.web.api.table import endpoints_of
 from hub.web.auth import authenticate, authorise
+from hub.web.bodies import Bodies
 from hub.web.calls import HUB, call_of
 from hub.web.docs import Docs
 from hub.web.endpoints import Context, Endpoint
@@ -37,11 +38,12 @@ def create_app(
     config = hub.config.web
     limits = RateLimits(config.rate_limit, config.rate_burst, clock)
     largest = max(config.max_body, config.max_batch_body, config.max_webhook_body)
+    bodies = Bodies(body_timeout, hub.config.pending.bytes)
     app = web.Application(middlewares=[edge(hub, limits)], client_max_size=largest)
     app[HUB] = hub
     endpoints = endpoints_of(hub.registry)
     for endpoint in (*endpoints, *Docs(document_of(endpoints, hub.registry)).endpoints()):
-        routed = _routed(endpoint, hub, limits, body_timeout=body_timeout)
+        routed = _routed(endpoint, hub, limits, bodies)
         resource = app.router.add_resource(endpoint.path)
         resource.add_route(endpoint.method, routed)
         if endpoint.method == "GET":
@@ -51,7 +53,7 @@ def create_app(
 
 
 def _routed(
-    endpoint: Endpoint, hub: Hub, limits: RateLimits, *, body_timeout: float
+    endpoint: Endpoint, hub: Hub, limits: RateLimits, bodies: Bodies
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The endpoint's handler behind its guard."""
     scope, handler, path = endpoint.scope, endpoint.handler, endpoint.path
@@ -59,7 +61,7 @@ def _routed(
     async def opened(request: web.Request) -> web.StreamResponse:
         call = call_of(request)
         call.route = path
-        return await handler(request, Context(hub, call, _NOBODY, body_timeout))
+        return await handler(request, Context(hub, call, _NOBODY, bodies))
 
     if scope is None:
         return opened
@@ -74,6 +76,6 @@ def _routed(
         authorise(principal, scope)
         if endpoint.query is NoQuery and request.query_string:
             query_of(request, NoQuery)
-        return await handler(request, Context(hub, call, principal, body_timeout))
+        return await handler(request, Context(hub, call, principal, bodies))
 
     return guarded

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from hub.domain.errors import Invalid, Problem
+from hub.domain.errors import Invalid, Problem, Unavailable
 from hub.web.problems import HttpProblem
 
 _UNSIGNED, _SIGNED = 2**64 - 1, -(2**63)
@@ -18,36 +18,54 @@ _LONG = re.compile(rb"[0-9]{19}")
 _INTEGER = re.compile(rb"(?<![0-9.eE+-])(-?[0-9]{19,})(?![0-9.eE])")
 
 
-async def read_body(request: web.Request, limit: int, timeout: float) -> bytes:  # noqa: ASYNC109 - see below
-    """Read a body of at most `limit` bytes within `timeout` seconds.
+class Bodies:
+    """Reads the bodies of one server's requests.
 
-    Raises:
-        HttpProblem: 413 when it is larger, 408 when it does not arrive in time, 400 when it breaks off.
+    Args:
+        timeout: seconds for one body to arrive.
+        most: how many bytes may be held of all bodies that have arrived in part.
     """
-    if (request.content_length or 0) > limit:
-        raise _too_large(limit)
-    content = request.content
-    # Most bodies arrive with their headers; a timer would cost more than reading them.
-    body = content.read_nowait() if content.is_eof() else await _collect(request, limit, timeout)
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
 
+    def __init__(self, timeout: float, most: int) -> None:
+        self._timeout = timeout
+        self._most = most
+        self._held = 0
 
-async def _collect(request: web.Request, limit: int, timeout: float) -> bytes:  # noqa: ASYNC109
-    body = bytearray()
-    try:
-        async with asyncio.timeout(timeout):
-            while chunk := await request.content.readany():
-                body += chunk
-                if len(body) > limit:
-                    raise _too_large(limit)
-    except TimeoutError:
-        detail = f"the body did not arrive within {timeout:g} seconds"
-        raise HttpProblem(408, "body_timeout", detail, close=True) from None
-    except web.RequestPayloadError as error:
-        raise HttpProblem(400, "unreadable_body", f"the body breaks off: {error}", close=True) from None
-    return bytes(body)
+    async def read(self, request: web.Request, limit: int) -> bytes:
+        """Read a body of at most `limit` bytes.
+
+        Raises:
+            HttpProblem: 413 when it is larger, 408 when it does not arrive in time, 400 when it breaks off.
+            Unavailable: too much is being read already.
+        """
+        if (request.content_length or 0) > limit:
+            raise _too_large(limit)
+        content = request.content
+        # Most bodies arrive with their headers; a timer would cost more than reading them.
+        body = content.read_nowait() if content.is_eof() else await self._collect(request, limit)
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+
+    async def _collect(self, request: web.Request, limit: int) -> bytes:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._timeout):
+                while chunk := await request.content.readany():
+                    body += chunk
+                    self._held += len(chunk)
+                    if len(body) > limit:
+                        raise _too_large(limit)
+                    if self._held > self._most:
+                        raise Unavailable("too much is being received")
+        except TimeoutError:
+            detail = f"the body did not arrive within {self._timeout:g} seconds"
+            raise HttpProblem(408, "body_timeout", detail, close=True) from None
+        except web.RequestPayloadError as error:
+            raise HttpProblem(400, "unreadable_body", f"the body breaks off: {error}", close=True) from None
+        finally:
+            self._held -= len(body)
+        return bytes(body)
 
 
 def parse_json(body: bytes, max_depth: int) -> Any:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from hub.domain.access import Principal, Scope
 from hub.services.hub import Hub
+from hub.web.bodies import Bodies
 from hub.web.calls import Call
 from hub.web.schemas import NoQuery, Query
 
@@ -18,13 +19,13 @@ class Context:
 
     Attributes:
         principal: who calls; for an open endpoint nobody.
-        body_timeout: seconds for a body to arrive.
+        bodies: reads the request's body.
     """
 
     hub: Hub
     call: Call
     principal: Principal
-    body_timeout: float
+    bodies: Bodies
 
 
 Handler = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]

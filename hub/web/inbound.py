@@ -6,7 +6,6 @@ from hub.domain.errors import Invalid, NotFound, SignatureRefused
 from hub.domain.sources import Reply
 from hub.services.intake import Receipt
 from hub.web.answers import JSON_HEADERS, PLAIN_HEADERS
-from hub.web.bodies import read_body
 from hub.web.endpoints import Context
 from hub.web.problems import HttpProblem
 
@@ -16,7 +15,8 @@ async def receive(request: web.Request, context: Context) -> web.StreamResponse:
     hub, source = context.hub, request.match_info["source"]
     if source not in hub.registry.sources:
         raise NotFound("there is no such webhook source", code="unknown_source")
-    body = await read_body(request, hub.config.web.max_webhook_body, context.body_timeout)
+    hub.intake.admit(request.content_length or 0)
+    body = await context.bodies.read(request, hub.config.web.max_webhook_body)
     try:
         headers = _headers(request)
         receipt = await hub.intake.receive(source, headers, body, context.call.correlation_id)

@@ -9,6 +9,7 @@ from aiohttp.typedefs import Middleware
 
 from hub.domain.correlation import correlation_id
 from hub.infra.logs import logger
+from hub.infra.recurring import Recurring
 from hub.services.hub import Hub
 from hub.web.calls import UNMATCHED, Call, begin
 from hub.web.problems import INTERNAL, explain
@@ -20,6 +21,8 @@ SLOW = 1.0  # seconds from which a request is worth a line in the log
 def edge(hub: Hub, limits: RateLimits) -> Middleware:
     """Give every request its correlation id, every error its problem document, and count it."""
     log = logger("hub.web")
+    # Thousands a second while a store is away; `hub_http_requests` counts them.
+    refused = Recurring(log, "request refused", again=10.0)
 
     @web.middleware
     async def around(
@@ -37,7 +40,7 @@ def edge(hub: Hub, limits: RateLimits) -> Middleware:
             limits.announce(call.allowance, headers)
         seconds = perf_counter() - began
         hub.metrics.request(request.method, call.route, response.status, seconds)
-        if seconds > SLOW and not call.waits:
+        if seconds > SLOW and not call.waits and response.status != 503:
             log.warning("slow request", seconds=round(seconds, 3), **_described(request, call))
         return response
 
@@ -49,7 +52,7 @@ def edge(hub: Hub, limits: RateLimits) -> Middleware:
             hub.reporter.report(error, route=call.route, correlation_id=call.correlation_id)
             explained = INTERNAL
         elif explained.status >= 500:
-            log.warning("request refused", detail=explained.detail, **_described(request, call))
+            refused.note(explained.detail, **_described(request, call))
         return explained.response(call.correlation_id)
 
     return around

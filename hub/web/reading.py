@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from hub.domain.errors import Invalid, NotFound, Problem
-from hub.web.bodies import parse_json, read_body
+from hub.web.bodies import parse_json
 from hub.web.endpoints import Context
 from hub.web.schemas import Query, refused
 
@@ -40,14 +40,14 @@ def query_of(request: web.Request, model: type[Q]) -> Q:
 
 
 async def json_of(request: web.Request, context: Context, limit: int) -> tuple[Any, int]:
-    """The body as JSON, and its size. Raises what `read_body` and `parse_json` raise."""
-    body = await read_body(request, limit, context.body_timeout)
+    """The body as JSON, and its size. Raises what `Bodies.read` and `parse_json` raise."""
+    body = await context.bodies.read(request, limit)
     return parse_json(body, context.hub.config.web.max_json_depth), len(body)
 
 
 async def optional_body(request: web.Request, context: Context, model: type[M]) -> M:
     """The body, if there is one. Raises Invalid with a pointer per field."""
-    body = await read_body(request, context.hub.config.web.max_body, context.body_timeout)
+    body = await context.bodies.read(request, context.hub.config.web.max_body)
     value = parse_json(body, context.hub.config.web.max_json_depth) if body else {}
     return validated(model, value)
 

@@ -1,5 +1,6 @@
 """Where a drill takes place: a PostgreSQL and a Redis of its own, processes of the hub, and a view into the database."""
 
+import os
 import re
 import resource
 import sys
@@ -142,13 +143,21 @@ def resident(child: Child) -> float:
     return int(found[1]) * 1024 / MIB
 
 
+def processor(child: Child) -> float:
+    """Seconds of processor that a process has used."""
+    fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+    # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: utime and stime, counted after the name.
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def lines(child: Child) -> int:
     """How many lines a process has printed."""
     return child.output().count("\n")
 
 
-def soft_limit_of_files(wanted: int) -> None:
-    """Let this process, and those it starts, have so many sockets open, if the system lets it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+def open_files(wanted: int) -> None:
+    """Let this process, and those it starts, have so many files open at least, if the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

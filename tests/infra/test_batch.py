@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from hub.domain.errors import Unavailable
-from hub.infra.batch import Batcher, Weighing
+from hub.infra.batch import Batcher, Bounds, Weighing
+from tests.until import until
 
 
 class Disk:
@@ -137,7 +138,7 @@ async def test_a_write_that_answers_for_too_few_fails_them_all() -> None:
 async def test_too_much_waiting_is_refused_at_once() -> None:
     """Backpressure: callers hear Unavailable instead of piling up, and are welcome again when there is room."""
     disk = Disk(stopped=True)
-    batcher = Batcher(disk.write, limit=2, pending=2)
+    batcher = Batcher(disk.write, limit=2, bounds=Bounds(items=2))
     accepted = [batcher.submit(0)]
     await asyncio.sleep(0)
     accepted += [batcher.submit(1), batcher.submit(2)]
@@ -151,7 +152,7 @@ async def test_too_much_waiting_is_refused_at_once() -> None:
 async def test_too_much_memory_waiting_is_refused_at_once() -> None:
     """Few large items are as much to hold as many small ones; they are welcome again when there is room."""
     disk = Disk(stopped=True)
-    batcher = Batcher(disk.write, weighing=Weighing(own_weight, pending=100))
+    batcher = Batcher(disk.write, bounds=Bounds(bytes=100), weighing=Weighing(own_weight))
     accepted = [batcher.submit(1)]
     await asyncio.sleep(0)
     accepted += [batcher.submit(60), batcher.submit(40)]
@@ -160,6 +161,68 @@ async def test_too_much_memory_waiting_is_refused_at_once() -> None:
     disk.going.set()
     assert await asyncio.gather(*accepted) == [2, 120, 80]
     assert await batcher.submit(100) == 200
+
+
+async def test_while_one_has_waited_too_long_no_more_are_let_in() -> None:
+    """A store that got stuck is not waited for by those who come later: they hear it at once."""
+    disk = Disk(stopped=True)
+    batcher = Batcher(disk.write, bounds=Bounds(patience=0.05))
+    batcher.check()
+    stuck = batcher.submit(1)
+    batcher.check()
+
+    def refused() -> bool:
+        try:
+            batcher.check()
+        except Unavailable:
+            return True
+        return False
+
+    await until(refused)
+    with pytest.raises(Unavailable):
+        batcher.submit(2)
+    disk.going.set()
+    assert await stuck == 2
+    assert await batcher.submit(3) == 6
+
+
+async def test_nobody_waits_beyond_the_deadline() -> None:
+    """Neither for what is being written, which may be stored, nor for what is not, and then never is."""
+    disk = Disk(stopped=True)
+    batcher = Batcher(disk.write, limit=1, bounds=Bounds(deadline=0.05))
+    answers = [batcher.submit(item) for item in range(3)]
+    async with asyncio.timeout(2):
+        outcomes = await asyncio.gather(*answers, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
+    assert len(batcher) == 0
+    disk.going.set()
+    assert await batcher.submit(3) == 6
+    assert disk.batches == [[0], [3]]
+
+
+async def test_the_deadline_is_each_item_s_own() -> None:
+    """One that came later is answered later; what was given up makes room at once."""
+    disk = Disk(stopped=True)
+    batcher = Batcher(
+        disk.write, limit=1, bounds=Bounds(bytes=100, deadline=0.2), weighing=Weighing(own_weight)
+    )
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    being_written = batcher.submit(1)
+    await asyncio.sleep(0)
+    first = batcher.submit(90)
+    await asyncio.sleep(0.1)
+    later = batcher.submit(10)
+    with pytest.raises(Unavailable):
+        await first
+    assert not later.done()
+    batcher.check(90)
+    with pytest.raises(Unavailable):
+        await later
+    assert loop.time() - began >= 0.3
+    assert being_written.exception()
+    disk.going.set()
+    await batcher.drain()
 
 
 async def test_a_batch_is_bounded_in_bytes() -> None:
@@ -173,7 +236,7 @@ async def test_a_batch_is_bounded_in_bytes() -> None:
 async def test_an_item_heavier_than_every_bound_is_written_alone() -> None:
     """It is not refused for ever, and nothing behind it waits for ever."""
     disk = Disk()
-    batcher = Batcher(disk.write, weighing=Weighing(own_weight, pending=20, batch=10))
+    batcher = Batcher(disk.write, bounds=Bounds(bytes=20), weighing=Weighing(own_weight, batch=10))
     assert await batcher.submit(50) == 100
     await asyncio.gather(*[batcher.submit(item) for item in (1, 19, 0)])
     assert disk.batches == [[50], [1], [19], [0]]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hub import Args, JobContext, job
-from hub.domain.errors import Invalid, KeyReused, NotFound
+from hub.domain.errors import Invalid, KeyReused, NotFound, Unavailable
 from hub.services.submit import JobRequest, Submitted
 from tests.services.conftest import Start
 from tests.services.engine import principal
@@ -145,3 +145,27 @@ async def test_a_job_for_later_waits_until_it_is_due(start: Start) -> None:
     await engine.sql("UPDATE jobs SET run_at = now() WHERE id = :id", id=made)
     assert await engine.work() == 1
     assert (await engine.job(made)).state == "succeeded"
+
+
+async def test_too_many_batches_waiting_are_sent_away(start: Start) -> None:
+    """They are bounded like single jobs: what does not fit is refused whole, at once, and before it is read."""
+    engine = await start(send, environ={"HUB_PENDING_LIMIT": "2"})
+    submit = engine.hub.submit
+    batch = [request() for _ in range(3)]
+    async with engine.hub.database.transaction() as holder:
+        await holder.exec_driver_sql("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+        # Two are being stored and two wait.
+        waiting = [asyncio.create_task(submit.submit_many(engine.principal, batch)) for _ in range(2)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting += [asyncio.create_task(submit.submit_many(engine.principal, batch)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable):
+            await submit.submit_many(engine.principal, batch)
+        with pytest.raises(Unavailable):
+            submit.admit(1, many=True)
+        submit.admit(1)
+    answers = await asyncio.gather(*waiting)
+    assert [[type(answer) for answer in answered] for answered in answers] == [[Submitted] * 3] * 4
+    assert [tuple(row) for row in await engine.sql("SELECT count(*) FROM jobs")] == [(12,)]
+    assert await submit.submit_many(engine.principal, []) == []

@@ -38,6 +38,7 @@ _REPLAYED = "Idempotent-Replayed"
 async def submit(request: web.Request, context: Context) -> web.StreamResponse:
     """Submit one job."""
     hub, key = context.hub, _key_of(request)
+    hub.submit.admit(request.content_length or 0)
     value, size = await json_of(request, context, hub.config.web.max_body)
     wanted = validated(JobSubmission, value)
     submitted = await hub.submit.submit(context.principal, _request(context, wanted, key, size))
@@ -58,9 +59,8 @@ async def submit_many(request: web.Request, context: Context) -> web.StreamRespo
     if "Idempotency-Key" in request.headers:
         problem = Problem("/headers/Idempotency-Key", "give each job its own idempotency_key instead")
         raise Invalid("one key cannot stand for many jobs", problems=(problem,))
-    value, size = await json_of(request, context, context.hub.config.web.max_batch_body)
-    items = validated(BatchSubmission, {"jobs": value} if isinstance(value, list) else value).jobs
-    judged = [_judged(context, item, size) for item in items]
+    context.hub.submit.admit(request.content_length or 0, many=True)
+    judged = await _judged_all(request, context)
     good = [item for item in judged if isinstance(item, JobRequest)]
     submitted = await context.hub.submit.submit_many(context.principal, good)
     known = await _repeats(context, submitted)
@@ -72,6 +72,13 @@ async def submit_many(request: web.Request, context: Context) -> web.StreamRespo
         for item in judged
     ]
     return json_answer({"results": results})
+
+
+async def _judged_all(request: web.Request, context: Context) -> list[JobRequest | HubError]:
+    # Apart, so that what was parsed is gone while the batch waits to be stored.
+    value, size = await json_of(request, context, context.hub.config.web.max_batch_body)
+    items = validated(BatchSubmission, {"jobs": value} if isinstance(value, list) else value).jobs
+    return [_judged(context, item, size) for item in items]
 
 
 async def read(request: web.Request, context: Context) -> web.StreamResponse:
