@@ -252,10 +252,10 @@ def _pending(env: Environment) -> PendingConfig:
             "HUB_PENDING_BYTES", 64 * MIB, "bytes of them, and of bodies being read", low=MIB, high=4096 * MIB
         ),
         patience=env.seconds(
-            "HUB_PENDING_PATIENCE", 2, "while something waits for longer, more is refused at once", low=0.1, high=60
+            "HUB_PENDING_PATIENCE", 3, "while something waits for longer, more is refused at once", low=0.1, high=60
         ),
         deadline=env.seconds(
-            "HUB_PENDING_DEADLINE", 5, "after how long whatever waits is answered with 503", low=0.1, high=300
+            "HUB_PENDING_DEADLINE", 8, "after how long whatever waits is answered with 503", low=0.1, high=300
         ),
     )  # fmt: skip
     if pending.patience > pending.deadline:

@@ -323,5 +323,5 @@ def test_what_may_wait_is_bounded_and_can_be_set() -> None:
     pending = read(HUB_PENDING_LIMIT="7", HUB_PENDING_PATIENCE="0.5").pending
     assert (pending.limit, pending.bytes) == (7, 64 * 1024 * 1024)
     assert pending.patience == timedelta(seconds=0.5)
-    assert read().pending.deadline == timedelta(seconds=5)
+    assert read().pending.deadline == timedelta(seconds=8)
     assert "HUB_PENDING_PATIENCE" in problems(HUB_PENDING_PATIENCE="9")[0]

@@ -195,11 +195,11 @@ class Batcher(Generic[T, R]):
         while self._waiting and self._waiting[0].since <= latest:
             entry = self._waiting.popleft()
             self._waiting_weight -= entry.weight
-            _refuse(entry.future, "it waited too long to be stored, and was not")
+            _refuse(entry.future, "the database had no time for it, and nothing was done")
         written = [entry for batch in self._writing for entry in batch if not entry.future.done()]
         for entry in written:
             if entry.since <= latest:
-                _refuse(entry.future, "it is not known yet whether it was stored")
+                _refuse(entry.future, "the database has not answered in time: it may have been done")
         left = [entry.since for entry in (*written, *list(self._waiting)[:1]) if entry.since > latest]
         # Looked for only now: while all is well it finds nobody who has waited for long.
         self._alarm = loop.call_at(min(left) + self._bounds.deadline, self._give_up) if left else None

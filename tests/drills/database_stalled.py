@@ -17,7 +17,7 @@ FEW = 64
 BATCH = 4 * 1024 * 1024
 BATCHES = 32
 GROWTH = 512.0  # MiB
-ANSWERED_WITHIN = 8.0  # seconds: providers give up after that
+ANSWERED_WITHIN = 10.0  # seconds: providers give up after that
 
 
 async def run(stage: Stage, scale: Scale) -> list[Figure]:

@@ -22,7 +22,13 @@ from hub.services.relay import Relay
 from hub.services.submit import JobRequest
 
 LEASE = timedelta(seconds=30)
-QUICK: Mapping[str, str] = {"HUB_RELAY_TICK": "0.02", "HUB_RELAY_REHAND_AFTER": "0.1"}
+QUICK: Mapping[str, str] = {
+    "HUB_RELAY_TICK": "0.02",
+    "HUB_RELAY_REHAND_AFTER": "0.1",
+    # However slow the machine is.
+    "HUB_PENDING_PATIENCE": "60",
+    "HUB_PENDING_DEADLINE": "120",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,13 @@ from hub.web.server import running
 from tests.web.client import Client
 from tests.web.registry import REGISTRY, SECRET
 
-ENVIRONMENT = {"HUB_WEBHOOK_SHOP_SECRET": SECRET, "HUB_WEBHOOK_TERSE_SECRET": SECRET}
+ENVIRONMENT = {
+    "HUB_WEBHOOK_SHOP_SECRET": SECRET,
+    "HUB_WEBHOOK_TERSE_SECRET": SECRET,
+    # However slow the machine is.
+    "HUB_PENDING_PATIENCE": "60",
+    "HUB_PENDING_DEADLINE": "120",
+}
 
 
 @asynccontextmanager
