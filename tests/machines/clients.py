@@ -15,6 +15,8 @@ from tests.until import until
 
 Session = aiohttp.ClientSession
 
+STARTED_WITHIN = 90.0  # seconds; a guard against hanging, not a measure
+
 _AT_ONCE = 8
 _AGAIN = 0.05
 
@@ -38,7 +40,7 @@ async def serving(session: aiohttp.ClientSession) -> None:
                 return answer.status == 200
         return False
 
-    await until(answers, within=30)
+    await until(answers, within=STARTED_WITHIN)
 
 
 async def deliver(session: aiohttp.ClientSession, name: str) -> tuple[int, float]:
@@ -83,7 +85,7 @@ class Flood:
         self._stopping = True
         await asyncio.gather(*self._tasks)
 
-    async def accepted_more(self, count: int, *, within: float = 30.0) -> None:
+    async def accepted_more(self, count: int, *, within: float = 60.0) -> None:
         """Wait for so many more acknowledgements."""
         most = len(self.accepted) + count
         await until(lambda: len(self.accepted) >= most, within=within)

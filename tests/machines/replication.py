@@ -15,7 +15,7 @@ async def synchronous(primary: str) -> None:
     async def follows() -> bool:
         return bool(await _say(primary, "SELECT sync_state FROM pg_stat_replication") == "sync")
 
-    await until(follows, within=20)
+    await until(follows, within=60)
 
 
 async def promote(replica: str) -> None:

@@ -72,9 +72,9 @@ def watched(directory: Path) -> Iterator[Watched]:
 
 async def _settled(replica: Node, sentinels: list[int]) -> None:
     """The replica follows, and every Sentinel knows it and the two others."""
-    await until(lambda: replica.says("replication", master_link_status="up"), within=20)
+    await until(lambda: replica.says("replication", master_link_status="up"), within=60)
     for port in sentinels:
-        await until(lambda: _knows_all(port), within=20)  # noqa: B023 - awaited at once
+        await until(lambda: _knows_all(port), within=60)  # noqa: B023 - awaited at once
 
 
 def _knows_all(port: int) -> bool:

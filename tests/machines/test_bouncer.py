@@ -85,7 +85,7 @@ async def test_everything_works_behind_a_pooler(
                     "/v1/jobs", json={"job": "fleet.count", "args": {}}, headers=headers
                 ) as answer:
                     answers.append((answer.status, (await answer.json())["id"]))
-            await until(lambda: clients.settled(hub), within=30)
+            await until(lambda: clients.settled(hub), within=60)
             async with session.get("/v1/jobs", headers=headers) as answer:
                 listed = await answer.json()
             rows = await hub.sql("SELECT state, count(*) FROM jobs GROUP BY state")

@@ -69,7 +69,7 @@ async def test_a_replica_takes_over_and_what_was_accepted_is_done_once(
                 promoted = time.monotonic() - died
                 await flood.accepted_more(AFTER)
         async with engine(REGISTRY, replica.url, redis_url, environ=SETTINGS) as hub:
-            await until(lambda: clients.settled(hub), within=30)
+            await until(lambda: clients.settled(hub), within=60)
             done = time.monotonic() - died
             jobs = await hub.sql(
                 "SELECT e.external_id, j.state FROM jobs j JOIN events e ON e.id = j.event_id"
