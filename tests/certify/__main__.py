@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import os
 import secrets
 import signal
 import sys
@@ -25,6 +26,7 @@ def main() -> int:
     """Run; gives the exit status: 0 only if every invariant held, or if every sabotage was found out."""
     options = _options()
     signal.signal(signal.SIGTERM, _interrupt)
+    _forget_settings()
     seed: int = secrets.randbelow(1_000_000) if options.seed is None else options.seed
     try:
         if options.sabotages:
@@ -54,16 +56,14 @@ def certificate_of(seed: int, scale: float, sabotage: Sabotage | None) -> Certif
 
 
 def _found_out(sabotage: Sabotage, seed: int) -> bool:
-    certificate = certificate_of(seed, 1, sabotage)
-    expected = TRIALS[sabotage].breaks
-    [verdict] = [verdict for verdict in certificate.verdicts if verdict.invariant is expected]
-    if verdict.held:
-        _print(f"sabotage: {sabotage}: NOT FOUND OUT: “{expected}” held")
+    certificate, trial = certificate_of(seed, 1, sabotage), TRIALS[sabotage]
+    [verdict] = [verdict for verdict in certificate.verdicts if verdict.invariant is trial.breaks]
+    shown = [offence for offence in verdict.offences if trial.shows in offence]
+    if shown:
+        _print(f"sabotage: {sabotage}: found out by “{trial.breaks}”: {len(shown)}, such as {shown[0]}")
     else:
-        _print(
-            f"sabotage: {sabotage}: found out by “{expected}”: {len(verdict.offences)}, such as {verdict.offences[0]}"
-        )
-    return not verdict.held
+        _print(f"sabotage: {sabotage}: NOT FOUND OUT by “{trial.breaks}”: {certificate.verdict}")
+    return bool(shown)
 
 
 @contextmanager
@@ -74,6 +74,12 @@ def _place() -> Iterator[Path]:
         caring = caretaker.engage(directory)
         leaving.callback(caring.wait)
         yield directory
+
+
+def _forget_settings() -> None:
+    """What is set for another hub is not for this one."""
+    for name in [name for name in os.environ if name.startswith("HUB_")]:
+        del os.environ[name]
 
 
 def _print(text: str) -> None:

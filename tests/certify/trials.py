@@ -19,10 +19,12 @@ class Trial:
 
     Attributes:
         breaks: the invariant that must be found broken.
+        shows: what an offence against it must say, so that it is broken for no other reason.
         faults: in which the safeguard is needed; providers' faults befall the one with idempotency keys.
     """
 
     breaks: Invariant
+    shows: str
     faults: Mapping[Kind, int]
     mix: Mapping[Input, float]
     habits: Mapping[Habit, float]
@@ -47,12 +49,16 @@ class Trial:
 TRIALS: Mapping[Sabotage, Trial] = {
     # Frozen in the first of two steps, it does the second when it wakes; another worker has done so long before.
     Sabotage.FENCE: Trial(
-        Invariant.NOT_REPEATED, {Kind.WORKER_FROZEN: 3}, {Input.CHARGE_AND_LETTER: 1.0}, HABITS
+        Invariant.NOT_REPEATED,
+        "sent 2 times",
+        {Kind.WORKER_FROZEN: 3},
+        {Input.CHARGE_AND_LETTER: 1.0},
+        HABITS,
     ),
-    Sabotage.RESCUE: Trial(Invariant.FINISHED, {Kind.WORKER_KILLED: 4}, MIX, HABITS),
-    Sabotage.REHAND: Trial(Invariant.FINISHED, {Kind.REDIS_FLUSHED: 2}, MIX, HABITS),
+    Sabotage.RESCUE: Trial(Invariant.FINISHED, "still running", {Kind.WORKER_KILLED: 4}, MIX, HABITS),
+    Sabotage.REHAND: Trial(Invariant.FINISHED, "still queued", {Kind.REDIS_FLUSHED: 2}, MIX, HABITS),
     Sabotage.DEDUPE: Trial(
-        Invariant.NONE_DOUBLED, {Kind.WEB_KILLED: 1}, MIX, {Habit.NERVOUS: 0.5, Habit.CUT: 0.5}
+        Invariant.NONE_DOUBLED, "has 2 jobs", {Kind.WEB_KILLED: 1}, MIX, {Habit.NERVOUS: 0.5, Habit.CUT: 0.5}
     ),
-    Sabotage.KEY: Trial(Invariant.DONE_ONCE, {Kind.RESET_AFTER: 3}, MIX, HABITS),
+    Sabotage.KEY: Trial(Invariant.DONE_ONCE, "paid 2 times", {Kind.RESET_AFTER: 3}, MIX, HABITS),
 }
