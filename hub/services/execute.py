@@ -151,9 +151,17 @@ class Execute:
         finally:
             running[claimed.queue] -= 1
         if end is not None:
-            for job in await self._store.running():
+            for job in await self._held():
                 if (job.id, job.attempt) == (claimed.id, claimed.attempt):
                     self._interrupt(job, end)
+
+    async def _held(self) -> list[Abandoned]:
+        # As settlements do, it waits while the database is away: else how it ended is forgotten, and taken for a crash.
+        while True:
+            try:
+                return await self._store.running()
+            except Unavailable:
+                await asyncio.sleep(_SETTLE_PAUSE)
 
     async def give_back(self, held: Collection[Held], *, crashed: bool) -> int:
         """Give back what the database says this worker runs, and it does not; gives how many jobs.

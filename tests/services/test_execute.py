@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from hub import Args, Backoff, Fail, JobContext, Result, Snooze, job
+from hub.bootstrap import make_execute
 from hub.domain.errors import Unavailable
+from hub.domain.jobs import Interrupted
+from hub.infra.store.execution import Abandoned, Claimed, ExecutionStore
+from hub.services.interruptions import not_begun
 from tests.services import shop
 from tests.services.conftest import Start
 from tests.services.shop import says
@@ -341,3 +345,34 @@ async def test_the_hubs_own_troubles_cost_a_job_nothing(start: Start) -> None:
         "SELECT extract(epoch FROM run_at - now()) FROM jobs WHERE id = :id", id=made
     )
     assert ahead > 1
+
+
+class Restarting(ExecutionStore):
+    """A store whose database is away the first time that it is asked what runs."""
+
+    asked = 0
+
+    async def running(self) -> list[Abandoned]:
+        self.asked += 1
+        if self.asked == 1:
+            raise Unavailable("the database is restarting", timedelta(seconds=2))
+        return await super().running()
+
+
+async def test_how_a_job_ended_in_a_process_of_its_own_is_kept_while_the_database_is_away(
+    start: Start,
+) -> None:
+    """A process that could not be started is no crash, and must not be taken for one later."""
+    hub = await start(succeed)
+    made = await hub.submit("test_execute.succeed")
+    [claimed] = await hub.claim()
+    store = Restarting(hub.hub.database, hub.store.worker)
+    execute = make_execute(hub.hub, store)
+
+    async def no_process(_claimed: Claimed) -> Interrupted:
+        return not_begun("tried 3 times")
+
+    await execute.run_apart(claimed, no_process)
+    await execute.drain()
+    row = await hub.job(made)
+    assert (row.state, row.crashes, row.failures, store.asked) == ("queued", 0, 0, 2)
