@@ -12,11 +12,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.drills import database_stalled, redis_away, redis_flushed, worker_killed
+from tests.drills import database_stalled, redis_away, redis_bounded, redis_flushed, worker_killed
 from tests.drills.drill import Drill, Figure, Scale
 from tests.drills.stage import staged
 
-DRILLS: Sequence[Drill] = (worker_killed.DRILL, redis_flushed.DRILL, redis_away.DRILL, database_stalled.DRILL)
+DRILLS: Sequence[Drill] = (
+    worker_killed.DRILL,
+    redis_flushed.DRILL,
+    redis_bounded.DRILL,
+    redis_away.DRILL,
+    database_stalled.DRILL,
+)
 
 
 def main() -> None:
