@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ DRILLS: Sequence[Drill] = (
 def main() -> None:
     """Run the drills that are asked for; end with 0 only if every promise was kept."""
     options = _options()
+    # As after Ctrl-C: servers and processes are stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(stderr=options.json)
     told = {}
     for drill in DRILLS:
