@@ -2,7 +2,7 @@
 
 To import the hub takes longer than a victim lives. So this process does it once, and forks a worker for each that connects:
 it is told its environment and after how many actions to die, and tells its process id and then every action, one a line.
-An action is a write to the record of a job, or a call to a provider. To die after one is to die before the next: whatever
+An action is a job taken from Redis, a write to the record of a job, or a call to a provider. To die after one is to die before the next: whatever
 a worker can leave behind, it leaves behind after one of its actions.
 """
 
@@ -13,18 +13,22 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from sqlalchemy import TextClause
 
-from hub.bootstrap import build
+from hub.bootstrap import build, know_queues
 from hub.config import load
 from hub.domain.providers import Call, Operation
+from hub.infra.queue import ReadyQueue
 from hub.infra.sender import Sender
 from hub.infra.store import execution, settlements, steps, waits
 from hub.infra.store.database import Database
+from hub.registry import Registry
 from hub.registry import load as load_registry
+from hub.services.hub import Hub
 from hub.worker import run
 
 # What is read, or written for the worker itself, or at some time or other: nothing is left behind by it.
@@ -80,8 +84,40 @@ class FusedDatabase:
         """Run one statement."""
         rows = await self.database.run(statement, parameters)
         if action := ACTIONS.get(id(statement)):
-            self.fuse.burn(action)
+            self.fuse.burn(f"{action}{_step(parameters or {})}")
         return rows
+
+
+def _step(parameters: Mapping[str, Any]) -> str:
+    """Which step is written, and whether it is about to be sent; nothing of what is no step."""
+    if "sending" not in parameters:
+        return ""
+    sending = " sending" if parameters["sending"] == "{True}" else ""
+    return "{} {}".format(sending, parameters["name"].strip('{}"'))
+
+
+@dataclass(frozen=True, slots=True)
+class FusedQueue:
+    """The ready buffers, and a fuse for what is taken: Redis has it no more, and nobody has claimed it yet."""
+
+    queue: ReadyQueue
+    fuse: Fuse
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.queue, name)
+
+    async def take(self, *asked: Any) -> Any:
+        """Take what is there."""
+        return self._taken(await self.queue.take(*asked))
+
+    async def wait(self, *asked: Any) -> Any:
+        """Take the first that comes."""
+        return self._taken(await self.queue.wait(*asked))
+
+    def _taken(self, handed: Any) -> Any:
+        if handed:
+            self.fuse.burn("take")
+        return handed
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +135,39 @@ class FusedSender:
             self.fuse.burn(operation.name)
 
 
-async def work(environ: Mapping[str, str], fuse: Fuse) -> None:
+async def work(registry: Registry, environ: Mapping[str, str], fuse: Fuse) -> None:
     """Be an ordinary worker for as long as it lasts."""
-    registry = load_registry()
+    async with built(registry, environ) as hub:
+        fused = replace(
+            hub,
+            database=cast(Database, FusedDatabase(hub.database, fuse)),
+            queue=cast(ReadyQueue, FusedQueue(hub.queue, fuse)),
+            sender=cast(Sender, FusedSender(hub.sender, fuse)),
+        )
+        await run(fused, ())
+
+
+def built(registry: Registry, environ: Mapping[str, str]) -> AbstractAsyncContextManager[Hub]:
+    """A hub with these settings."""
     config = load(environ, sources=registry.sources, providers=registry.providers)
     assert config.database_url
     assert config.redis_url
-    async with build(
+    return build(
         config, registry, database_url=config.database_url.reveal(), redis_url=config.redis_url.reveal()
-    ) as hub:
-        database, sender = FusedDatabase(hub.database, fuse), FusedSender(hub.sender, fuse)
-        fused = replace(hub, database=cast(Database, database), sender=cast(Sender, sender))
-        await run(fused, ())
+    )
+
+
+async def warm_up(registry: Registry, environ: Mapping[str, str]) -> None:
+    """Do once what every victim would do again: import what is imported when it is first used."""
+    async with built(registry, environ) as hub:
+        await know_queues(hub)
+        await hub.queue.ping()
 
 
 def main() -> None:
     """Fork a worker for each that connects."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended: their connections tell
+    registry, is_warm = load_registry(), False
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(sys.argv[1])
         server.listen()
@@ -123,16 +175,15 @@ def main() -> None:
         while True:
             client, _ = server.accept()
             with client:
+                asked = json.loads(client.makefile().readline())
+                if not is_warm:
+                    asyncio.run(warm_up(registry, asked["environ"]))
+                    is_warm = True
                 if os.fork() == 0:
                     server.close()
-                    _be_one(client)
-
-
-def _be_one(client: socket.socket) -> None:
-    asked = json.loads(client.makefile().readline())
-    client.sendall(f"{os.getpid()}\n".encode())
-    asyncio.run(work(asked["environ"], Fuse(client, asked["dies_after"])))
-    os._exit(0)
+                    client.sendall(f"{os.getpid()}\n".encode())
+                    asyncio.run(work(registry, asked["environ"], Fuse(client, asked["dies_after"])))
+                    os._exit(0)
 
 
 if __name__ == "__main__":
