@@ -52,7 +52,7 @@ def judge(books: Books) -> list[Verdict]:
 
 def effects_of(kind: Input) -> tuple[bool, bool]:
     """Whether an input has an effect at the bank, and whether at the courier."""
-    return kind is not Input.LETTER, kind in {Input.LETTER, Input.CHARGE_AND_LETTER}
+    return kind is not Input.LETTER, kind not in {Input.CHARGE, Input.EVENT}
 
 
 def _acknowledged(books: Books) -> Iterator[str]:

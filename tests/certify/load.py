@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -13,7 +13,7 @@ import aiohttp
 from hub import Sample, Source
 from tests.certify.schedule import Habit, Input, Planned, Schedule
 from tests.certify.stage import SECRET
-from tests.certify.work import EVENT_TYPE
+from tests.certify.work import APPROVAL_TYPE, EVENT_TYPE
 from webhooks import github, standard, stripe
 
 DEADLINE = 90.0  # seconds after which a client gives up
@@ -70,6 +70,9 @@ class Prepared:
     body: bytes
 
 
+Prepare = Callable[["Sent", str], Prepared]
+
+
 class Clients:
     """All clients of a run."""
 
@@ -109,19 +112,31 @@ class Clients:
         if sent.planned.habit is Habit.NERVOUS and sent.acknowledged:
             # Acknowledged or not, it must be the same one; so this one, too, is sent until it is answered.
             await self._until_acknowledged(session, sent)
+        if sent.planned.kind is Input.APPROVED and sent.acknowledged:
+            await self._approve(session, sent)
+
+    async def _approve(self, session: aiohttp.ClientSession, sent: Sent) -> None:
+        """The webhook that the job waits for: sent, as every webhook is, until it is acknowledged."""
+        await asyncio.sleep(sent.planned.approves)
+        approval = Sent(sent.planned, sent.reference)
+        await self._until_acknowledged(session, approval, approve)
+        if not approval.acknowledged:
+            sent.refused = f"its approval was never acknowledged: {approval.refused or 'no 2xx'}"
 
     async def _cut(self, session: aiohttp.ClientSession, sent: Sent) -> None:
         began = time.time()
         try:
             async with asyncio.timeout(sent.planned.hangs_up):
-                await self._send(session, sent, 0)
+                await self._send(session, sent, 0, prepare)
         except TimeoutError:
             sent.tries.append(Try(sent.planned.number % len(self._ports), began, time.time(), None))
 
-    async def _until_acknowledged(self, session: aiohttp.ClientSession, sent: Sent) -> None:
+    async def _until_acknowledged(
+        self, session: aiohttp.ClientSession, sent: Sent, how: Prepare | None = None
+    ) -> None:
         deadline = time.time() + DEADLINE
         for number in range(1000):
-            last, retry_after = await self._send(session, sent, number)
+            last, retry_after = await self._send(session, sent, number, how or prepare)
             if last.status is not None and last.status < 300:
                 return
             if last.status is not None and last.status not in _TO_BE_TRIED_AGAIN:
@@ -132,10 +147,12 @@ class Clients:
             pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(number, 10)) * self._rng.uniform(0.5, 1.0)
             await asyncio.sleep(max(pause, retry_after))
 
-    async def _send(self, session: aiohttp.ClientSession, sent: Sent, number: int) -> tuple[Try, float]:
+    async def _send(
+        self, session: aiohttp.ClientSession, sent: Sent, number: int, how: Prepare
+    ) -> tuple[Try, float]:
         """One try, each at another web process than the last; gives it, and the seconds that it was asked to wait."""
         web = (sent.planned.number + number) % len(self._ports)
-        request = prepare(sent, self._key)
+        request = how(sent, self._key)
         url = f"http://127.0.0.1:{self._ports[web]}{request.path}"
         began, retry_after = time.time(), 0.0
         try:
@@ -169,7 +186,7 @@ def reference_of(seed: int, number: int) -> str:
 def prepare(sent: Sent, key: str) -> Prepared:
     """The request of an input, signed for this moment if it is a webhook."""
     if sent.planned.kind is Input.EVENT:
-        return _event(sent)
+        return _event(sent.planned.source, sent.reference, EVENT_TYPE, sent.reference)
     job, args = _submission(sent)
     headers = {
         "Authorization": f"Bearer {key}",
@@ -179,6 +196,11 @@ def prepare(sent: Sent, key: str) -> Prepared:
     return Prepared("/v1/jobs", headers, json.dumps({"job": job, "args": args}).encode())
 
 
+def approve(sent: Sent, _key: str) -> Prepared:
+    """The webhook that a job of this input waits for."""
+    return _event("standard", f"{sent.reference}-approved", APPROVAL_TYPE, sent.reference)
+
+
 def _submission(sent: Sent) -> tuple[str, dict[str, object]]:
     match sent.planned.kind:
         case Input.CHARGE:
@@ -186,16 +208,15 @@ def _submission(sent: Sent) -> tuple[str, dict[str, object]]:
             return "payments.charge", {**card, "description": sent.reference}
         case Input.LETTER:
             return "work.send_letter", {"reference": sent.reference}
+        case Input.APPROVED:
+            return "work.charge_and_send_when_approved", {"reference": sent.reference}
         case _:
             return "work.charge_and_send", {"reference": sent.reference}
 
 
-def _event(sent: Sent) -> Prepared:
-    source = _SOURCES[sent.planned.source]
-    event_type, action = EVENT_TYPE, EVENT_TYPE.partition(".")[2]
-    body = json.dumps(
-        {"id": sent.reference, "type": event_type, "action": action, "reference": sent.reference}
-    ).encode()
+def _event(name: str, event_id: str, event_type: str, reference: str) -> Prepared:
+    source, action = _SOURCES[name], event_type.partition(".")[2]
+    body = json.dumps({"id": event_id, "type": event_type, "action": action, "reference": reference}).encode()
     assert source.sign is not None
-    headers = source.sign(Sample(sent.reference, event_type, body, datetime.now(UTC)), SECRET)
+    headers = source.sign(Sample(event_id, event_type, body, datetime.now(UTC)), SECRET)
     return Prepared(f"/webhooks/{source.name}", {**headers, "Content-Type": "application/json"}, body)

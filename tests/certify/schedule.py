@@ -32,6 +32,7 @@ class Input(StrEnum):
     EVENT = "event"  # a signed webhook that starts a charge
     LETTER = "letter"  # a submission whose effect goes to the provider without idempotency keys
     CHARGE_AND_LETTER = "charge and letter"  # one after the other
+    APPROVED = "charge, approval and letter"  # in between it waits for a webhook, without holding a worker
 
 
 class Habit(StrEnum):
@@ -53,6 +54,7 @@ class Planned:
         at: seconds from the start of the load.
         source: of a webhook, else empty.
         hangs_up: seconds after which a client that cuts hangs up.
+        approves: seconds from the acknowledgement to the webhook that the job waits for; it may come before the wait.
     """
 
     number: int
@@ -61,6 +63,7 @@ class Planned:
     source: str
     habit: Habit
     hangs_up: float
+    approves: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +122,11 @@ COUNTS: Mapping[Kind, int] = {
     Kind.RESET_AFTER: 4,
 }
 MIX: Mapping[Input, float] = {
-    Input.CHARGE: 0.4,
+    Input.CHARGE: 0.35,
     Input.EVENT: 0.3,
     Input.LETTER: 0.15,
-    Input.CHARGE_AND_LETTER: 0.15,
+    Input.CHARGE_AND_LETTER: 0.1,
+    Input.APPROVED: 0.1,
 }
 HABITS: Mapping[Habit, float] = {Habit.PATIENT: 0.94, Habit.CUT: 0.03, Habit.NERVOUS: 0.03}
 CLOCKS = (300.0, -300.0, 0.0)  # seconds
@@ -198,7 +202,7 @@ def _planned(
     [kind] = rng.choices(list(mix), list(mix.values()))
     [habit] = rng.choices(list(habits), list(habits.values()))
     source = rng.choice(SOURCES) if kind is Input.EVENT else ""
-    return Planned(number, kind, at, source, habit, rng.uniform(0.001, 0.02))
+    return Planned(number, kind, at, source, habit, rng.uniform(0.001, 0.02), rng.uniform(0.0, 0.4))
 
 
 def _fault(rng: Random, kind: Kind, at: float, lease: float) -> Fault:

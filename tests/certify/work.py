@@ -1,8 +1,9 @@
 """The jobs of a run, and all that its hub knows. The first provider honours idempotency keys, the second does not."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from hub import Args, Backoff, Effect, EventModel, JobContext, Provider, Result, job
+from hub import Args, Backoff, Effect, EventModel, JobContext, Provider, Result, field, job
 from hub.registry import Registry
 from integrations import stripe
 from jobs import payments
@@ -27,6 +28,7 @@ class Taken(Result):
 take_letter = courier.operation("POST", "/letters", Letter, Taken, effect=Effect.MESSAGE)
 
 EVENT_TYPE = "certify.paid"
+APPROVAL_TYPE = "certify.approved"
 
 
 class Paid(EventModel):
@@ -71,8 +73,21 @@ async def charge_and_send(ctx: JobContext, args: Letter) -> int:
     return (await ctx.call(take_letter, reference=args.reference)).number
 
 
+@job(retry=RETRY)
+async def charge_and_send_when_approved(ctx: JobContext, args: Letter) -> int:
+    """The same, with a wait for a webhook in between."""
+    await _charge(ctx, args.reference)
+    await ctx.wait_for(f"standard:{APPROVAL_TYPE}", Paid, about=args.reference, timeout=timedelta(minutes=30))
+    return (await ctx.call(take_letter, reference=args.reference)).number
+
+
 REGISTRY = Registry.of(
     providers=[stripe.stripe, courier],
-    sources=[stripe_events.source, github.source, standard.source],
-    jobs=[payments.charge, charge_for_event, send_letter, charge_and_send],
+    sources=[
+        stripe_events.source,
+        github.source,
+        # Standard Webhooks do not say what an event is about.
+        replace(standard.source, subject=field("reference")),
+    ],
+    jobs=[payments.charge, charge_for_event, send_letter, charge_and_send, charge_and_send_when_approved],
 )
