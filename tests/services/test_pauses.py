@@ -1,6 +1,7 @@
 """Jobs that sleep and wait: no worker is held, nothing is missed, and each event ends one wait."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -75,6 +76,14 @@ async def beside(ctx: JobContext, args: Parcel) -> int:
 
 
 @job(retry=SOON)
+async def careless(ctx: JobContext, args: Parcel) -> None:
+    """Waits on as if its letter had been answered."""
+    with contextlib.suppress(Exception):
+        await ctx.call(shop.letter, item="letter")
+    await ctx.wait_for("depot:parcel.arrived", Arrived, about=args.number, timeout=HOUR)
+
+
+@job(retry=SOON)
 async def greedy(ctx: JobContext, args: Parcel) -> str:
     try:
         await ctx.wait_for("depot:parcel.arrived", Arrived, about=args.number, timeout=HOUR)
@@ -83,7 +92,7 @@ async def greedy(ctx: JobContext, args: Parcel) -> str:
     return "came"
 
 
-ALL = (sleeper, waiter, patient, impatient, both, beside, greedy)
+ALL = (sleeper, waiter, patient, impatient, both, beside, careless, greedy)
 Begin = Callable[[], Awaitable[Engine]]
 
 
@@ -285,6 +294,17 @@ async def test_a_wait_does_not_cut_off_a_call_beside_it(begin: Begin, server: sh
     await engine.work()
     row = await engine.job(made)
     assert (row.state, len(server.requests)) == ("succeeded", 1)
+
+
+async def test_an_effect_in_doubt_weighs_more_than_a_wait(begin: Begin, server: shop.Server) -> None:
+    """A person is asked now, not when the event comes."""
+    engine = await begin()
+    made = await engine.submit("test_pauses.careless")
+    server.answers = [server.do_and_vanish]
+    await engine.work()
+    row = await engine.job(made)
+    assert (row.state, row.reason) == ("failed", "uncertain")
+    assert not await engine.sql("SELECT 1 FROM waits")
 
 
 async def test_a_job_that_catches_everything_still_waits(begin: Begin) -> None:
