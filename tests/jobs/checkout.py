@@ -59,8 +59,9 @@ class Checkout:
 
     def payment(self, order: UUID) -> dict[str, Any]:
         """The one payment of an order, as Stripe sees it."""
-        [found] = self.payments(order)
-        return found
+        found = self.payments(order)
+        assert len(found) == 1, f"order {self._numbers[order]} has {len(found)} payments"
+        return found[0]
 
     def payments(self, order: UUID) -> list[dict[str, Any]]:
         """Every payment of an order."""
