@@ -1,5 +1,6 @@
 """The composition root: the one place that knows every part and puts them together."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +17,7 @@ import uuid_utils.compat as uuids
 from aiohttp.abc import AbstractResolver
 
 from hub.config import Config, PendingConfig
+from hub.domain.errors import Unavailable
 from hub.domain.judgement import failure_of
 from hub.domain.providers import Call, Provider
 from hub.domain.redaction import Redactor
@@ -25,6 +27,7 @@ from hub.infra.breaker_sharing import BreakerSharing
 from hub.infra.breakers import Breakers
 from hub.infra.metrics import Metrics
 from hub.infra.queue import ReadyQueue
+from hub.infra.recurring import Recurring
 from hub.infra.sender import Sender
 from hub.infra.sentry import reporter
 from hub.infra.store.database import Database
@@ -53,6 +56,9 @@ from hub.services.relay import Relay
 from hub.services.submit import Submit
 from hub.services.telemetry import Telemetry, counted, tell_changes
 from hub.services.waking import Waking
+
+# How long a start leaves a database alone that is away. Seconds.
+_AGAIN = 0.5
 
 
 def _utc_now() -> datetime:
@@ -211,8 +217,17 @@ def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
 
 
 async def know_queues(hub: Hub) -> None:
-    """Make sure that every queue that a job names exists in the database."""
-    await RelayStore(hub.database).know_queues(hub.registry.queues)
+    """Make sure that every queue that a job names exists in the database; waits for one that is away."""
+    away = Recurring(structlog.get_logger("hub.start"), "database away", ended="database back")
+    while True:
+        try:
+            await RelayStore(hub.database).know_queues(hub.registry.queues)
+        except Unavailable as error:
+            away.note(str(error))
+            await asyncio.sleep(_AGAIN)
+        else:
+            away.over()
+            return
 
 
 def _tools(hub: Hub, store: ExecutionStore) -> Tools:

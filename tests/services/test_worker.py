@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hub import Args, JobContext, job
+from hub.bootstrap import know_queues
 from hub.domain.errors import Unavailable
 from hub.infra import migrate
 from hub.infra.embedded.postgres import PostgresServer
@@ -312,6 +313,21 @@ async def test_a_restart_of_redis_is_survived(fragile: Engine, stores: Stores, f
 
         await restart(stores.redis, meanwhile)
         await until(lambda: {10, 11, 12} <= set(floor.done))
+
+
+async def test_a_start_waits_for_a_database_that_is_away(fragile: Engine, stores: Stores) -> None:
+    """A process that dies of it would be started again and again, and shout each time."""
+    starting: list[asyncio.Task[None]] = []
+
+    async def meanwhile() -> None:
+        starting.append(asyncio.create_task(know_queues(fragile.hub)))
+        with pytest.raises(Unavailable):
+            await fragile.sql("SELECT 1")
+        assert not starting[0].done()
+
+    await restart(stores.postgres, meanwhile)
+    async with asyncio.timeout(10):
+        await starting[0]
 
 
 async def test_a_worker_can_stop_while_the_database_is_away(
