@@ -8,9 +8,7 @@ retry counter, no in-progress key and no result. See docs/decisions/.
 import asyncio
 import contextlib
 import math
-import os
 import signal
-import socket
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +29,7 @@ from hub.infra.store.execution import Claimed, ExecutionStore
 from hub.quarantine import Quarantine
 from hub.services.execute import Execute, Held
 from hub.services.hub import Hub
+from hub.services.lease import Lease, Term
 from hub.services.relay import Relay
 
 log = structlog.get_logger("hub.worker")
@@ -110,13 +109,20 @@ class Worker(ArqWorker):
         self._quarantine = quarantine
         self._pace = pace
         self._release = release
+        self._lease = Lease(
+            store,
+            Term(pace.lease, pace.heartbeat),
+            self._drop_everything,
+            queues=queues,
+            concurrency=pace.concurrency,
+            release=release,
+        )
         # By attempt, too: a job that was lost and claimed again may run beside what is left of its former attempt.
         self._running: dict[Held, asyncio.Task[None]] = {}
         self._suspects = 0
         self._starting: asyncio.Future[int] | None = None
         self._compare_at = 0.0
         self._away = Recurring(log, "store away", ended="store back")
-        self._unrenewed = Recurring(log, "lease not renewed", ended="lease renewed")
         self._room = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -131,7 +137,7 @@ class Worker(ArqWorker):
 
     async def main(self) -> None:
         """Work until `stop` is called, then end in good order. Troubles of the stores are waited out."""
-        await self._register()
+        await self._lease.take(self._stopping)
         log.info(
             "worker started",
             worker=str(self._store.worker),
@@ -140,7 +146,7 @@ class Worker(ArqWorker):
             release=self._release,
         )
         keepers = [
-            asyncio.create_task(self._keep_lease(), name="lease"),
+            asyncio.create_task(self._lease.keep(self._stopping), name="lease"),
             asyncio.create_task(self._relay.run(), name="relay"),
             asyncio.create_task(self._take_forever(), name="take"),
         ]
@@ -236,52 +242,6 @@ class Worker(ArqWorker):
         self._room.set()
         if not task.cancelled() and (error := task.exception()):
             log.error("running a job failed", job_id=str(job.id), job=job.name, exc_info=error)
-
-    async def _register(self) -> None:
-        """Become known, however long it takes, unless the worker is stopped before."""
-        while not self._stopping.is_set():
-            try:
-                await self._store.register(
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    release=self._release,
-                    queues=self._queues,
-                    concurrency=self._pace.concurrency,
-                    lease=self._pace.lease,
-                )
-            except Unavailable as error:
-                self._away.note(str(error))
-                await asyncio.sleep(_PAUSE)
-            else:
-                return
-
-    async def _keep_lease(self) -> None:
-        """Renew the lease of everything this worker holds; drop everything when it has lapsed meanwhile."""
-        loop = asyncio.get_running_loop()
-        lease = self._pace.lease.total_seconds()
-        lapses = loop.time() + lease
-        while True:
-            await asyncio.sleep(min(self._pace.heartbeat.total_seconds(), max(0.0, lapses - loop.time())))
-            # Measured before asking: a frozen process wakes here, its jobs long given to others.
-            if loop.time() >= lapses:
-                self._drop_everything()
-                lapses = math.inf
-            began = loop.time()
-            try:
-                # A slow answer must not hide that the lease lapses.
-                async with asyncio.timeout_at(lapses if lapses < math.inf else None):
-                    known = await self._store.heartbeat(self._pace.lease)
-            except (HubError, TimeoutError) as error:
-                self._unrenewed.note(str(error) or "no answer in time")
-            except Exception:
-                log.exception("lease not renewed")
-            else:
-                if not known:
-                    log.error("this worker is not known any more")
-                    self._drop_everything()
-                    await self._register()
-                lapses = began + lease
-                self._unrenewed.over()
 
     def _drop_everything(self) -> None:
         log.error("lease lost", running=len(self._running))
