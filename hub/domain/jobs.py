@@ -325,8 +325,13 @@ def _moved(  # noqa: PLR0911 - one return for each outcome
             assert_never(outcome)
 
 
+def clamped(delay: timedelta) -> timedelta:
+    """A delay that can be kept: neither in the past nor beyond MAX_DELAY."""
+    return min(max(delay, timedelta(0)), MAX_DELAY)
+
+
 def _due(now: datetime, delay: timedelta) -> datetime:
-    return now + min(max(delay, timedelta(0)), MAX_DELAY)
+    return now + clamped(delay)
 
 
 def _failed(

@@ -10,8 +10,10 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 
 from hub.domain.effects import Certainty, Effect, Step, StepKind
+from hub.domain.encoding import without_nul
 from hub.domain.errors import HubError, StepsChanged, UncertainEffect
 from hub.domain.jobs import Failure
 from hub.domain.providers import Call, Operation, Provider
@@ -25,6 +27,8 @@ from hub.services.ledger import Ledger, Superseded, Suspended
 Send = Callable[[Operation[Any, Any], Any, Call], Awaitable[Any]]
 CallOf = Callable[[Provider, str, str], Call]
 FailureOf = Callable[[BaseException, str, str], Failure]
+
+log = structlog.get_logger("hub.attempt")
 
 # How often a job's progress is written; what it says in between is told by the next.
 _SHOW_EVERY = 0.5
@@ -72,6 +76,8 @@ class Attempt:
         uncertain: an effect that may exist and that no repeat could settle.
         children: the jobs to be made if this one succeeds.
         pauses: what the job waits for.
+        suspended: whether it was told to stop and wait.
+        listening: held by a branch that looks for its event.
     """
 
     claimed: Claimed
@@ -80,9 +86,12 @@ class Attempt:
     uncertain: UncertainEffect | None = None
     children: list[Child] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
+    listening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    suspended: bool = False
     _began: float = field(default_factory=time.monotonic)
     _position: int = 0
     _recorded: dict[int, RecordedStep] | None = None
+    _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _under_way: set["asyncio.Future[None]"] = field(default_factory=set)
     _closed: bool = False
     _said: Progress | None = None
@@ -92,6 +101,9 @@ class Attempt:
         """The position of the step that is asked for. Taken before anything is awaited, so in the order of the code."""
         if self._closed:
             raise Superseded
+        if self.suspended:
+            # What a job does in `finally` while it is suspended would come before what it waits for.
+            raise Suspended
         self._position += 1
         self.step_name = name
         return self._position
@@ -109,8 +121,9 @@ class Attempt:
 
     async def recorded(self) -> dict[int, RecordedStep]:
         """What earlier attempts wrote, and this one added for later."""
-        if self._recorded is None:
-            self._recorded = await self.tools.ledger.load(self.claimed)
+        async with self._loading:
+            if self._recorded is None:
+                self._recorded = await self.tools.ledger.load(self.claimed)
         return self._recorded
 
     async def find(self, position: int, kind: StepKind, name: str) -> RecordedStep | None:
@@ -163,6 +176,7 @@ class Attempt:
         self.pauses.append(Pause(until, wait))
         while self._under_way:
             await asyncio.wait(self._under_way)
+        self.suspended = True
         raise Suspended
 
     def delay(self) -> timedelta:
@@ -171,7 +185,7 @@ class Attempt:
 
     def say(self, done: int, total: int | None, note: str) -> None:
         """Keep how far the job is, soon."""
-        value = as_json({"done": done, "total": total, "note": note[:200]})
+        value = as_json({"done": done, "total": total, "note": _storable(note)})
         self._said = Progress(self.claimed.id, self.claimed.attempt, value)
         if self._saying is None or self._saying.done():
             self._saying = asyncio.create_task(self._say())
@@ -183,7 +197,10 @@ class Attempt:
             await asyncio.wait(self._under_way)
         if self._saying is not None:
             self._saying.cancel()
-            await self._say_now()
+            # The end of a job does not wait for what nobody depends on.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SHOW_EVERY):
+                    await self._say_now()
 
     def now(self) -> datetime:
         """The database's clock at the claim, carried on by a steady one: a wrong wall clock does no harm."""
@@ -197,10 +214,19 @@ class Attempt:
     async def _say_now(self) -> None:
         said, self._said = self._said, None
         if said is not None:
-            with contextlib.suppress(HubError):
+            try:
                 await self.tools.ledger.show(said)
+            except HubError:
+                pass  # the next word tells as much
+            except Exception:
+                log.exception("progress not kept", job_id=str(said.job))
 
 
 def as_json(value: object) -> str:
-    """Compact JSON."""
-    return orjson.dumps(value).decode()
+    """Compact JSON, without the NULs that PostgreSQL's text cannot hold."""
+    text = orjson.dumps(value).decode()
+    return orjson.dumps(without_nul(orjson.loads(text))).decode() if "\\u0000" in text else text
+
+
+def _storable(note: str) -> str:
+    return note[:200].encode("utf-8", "replace").decode()

@@ -102,6 +102,9 @@ class _Call:
             self._doubt(begun)
             raise
         answer = as_json(result.model_dump(mode="json"))
+        if "\ufffd" in answer:
+            # As it will be read from the record: the rest of the job must not tell the two apart.
+            result = operation.result.model_validate_json(answer)
         await attempt.tools.ledger.write(
             record(begun.becoming(Certainty.CONFIRMED), sending=False, answer=answer)
         )

@@ -10,15 +10,10 @@ from uuid import UUID
 import structlog
 
 from hub.domain.errors import Unavailable
-from hub.domain.jobs import (
-    Interrupted,
-    Standing,
-    Transition,
-    decide,
-)
+from hub.domain.jobs import FailedForGood, Failure, Interrupted, Reason, Standing, Transition, decide
 from hub.domain.retry import Backoff
 from hub.infra.batch import Batcher, Bounds
-from hub.infra.store.database import is_data_error
+from hub.infra.store.database import is_data_error, is_unstorable
 from hub.infra.store.execution import Abandoned, Claimed, ExecutionStore
 from hub.infra.store.settlements import Settlement
 from hub.registry import Registry
@@ -40,6 +35,9 @@ Apart = Callable[[Claimed], Awaitable[Interrupted | None]]
 
 # While the database is away, settlements wait, however long: the fence refuses those whose lease has lapsed meanwhile.
 _SETTLE_PAUSE = 0.2
+
+
+_UNSTORABLE = Failure("unstorable", "what the job came to cannot be stored", "Unstorable", "unstorable")
 
 
 class Execute:
@@ -151,8 +149,9 @@ class Execute:
 
     def _interrupt(self, job: Abandoned, outcome: Interrupted) -> None:
         now = self._clock()
-        move = decide(standing_of(job, self._registry), outcome, now, self._rng)
-        self._settle(settlement_of(job, move, now))
+        standing = standing_of(job, self._registry)
+        move = decide(standing, outcome, now, self._rng)
+        self._settle(settlement_of(job, move, now), standing)
         self._telemetry.lost(job, move)
 
     async def drain(self) -> None:
@@ -172,21 +171,31 @@ class Execute:
             claimed.failures, claimed.crashes, spec.retry, undoable=finished.undoable, ending=claimed.ending
         )
         move = decide(standing, finished.outcome, now, self._rng)
-        self._settle(settlement_of(claimed, move, now, finished))
+        self._settle(settlement_of(claimed, move, now, finished), standing)
         self._telemetry.ended(claimed, move, finished.error, asyncio.get_running_loop().time() - began)
 
-    def _settle(self, settlement: Settlement) -> None:
+    def _settle(self, settlement: Settlement, standing: Standing) -> None:
         future = self._settlements.submit(settlement)
         # Nobody waits for it: a settlement that is refused belongs to a job that somebody else holds by now.
         held = (settlement.job, settlement.attempt)
         self._ending.add(held)
-        future.add_done_callback(lambda done: self._ended(held, done))
+        future.add_done_callback(lambda done: self._ended(settlement, standing, done))
 
-    def _ended(self, held: Held, future: "asyncio.Future[bool]") -> None:
-        self._ending.discard(held)
-        if not future.cancelled() and (error := future.exception()):
-            # It stays running until `give_back` finds it.
-            log.error("the end of an attempt could not be written", job_id=str(held[0]), exc_info=error)
+    def _ended(self, settlement: Settlement, standing: Standing, future: "asyncio.Future[bool]") -> None:
+        self._ending.discard((settlement.job, settlement.attempt))
+        if future.cancelled() or not (error := future.exception()):
+            return
+        # Unless it can be written as a failure, it stays running until `give_back` finds it.
+        log.error("the end of an attempt could not be written", job_id=str(settlement.job), exc_info=error)
+        if (
+            isinstance(error, Exception)
+            and is_unstorable(error)
+            and settlement.transition.failure != _UNSTORABLE
+        ):
+            now = self._clock()
+            move = decide(standing, FailedForGood(_UNSTORABLE, Reason.INVALID), now, self._rng)
+            delay = move.run_at - now if move.run_at else None
+            self._settle(Settlement(settlement.job, settlement.attempt, move, delay), standing)
 
     async def _flush(self, settlements: list[Settlement]) -> list[bool]:
         settled = await self._write(settlements)

@@ -30,7 +30,7 @@ class Ledger:
     def __init__(self, store: StepStore) -> None:
         self._store = store
         self._batch: Batcher[StepRecord, bool] = Batcher(self._flush, limit=200, lanes=2, apart=is_data_error)
-        self._progress: Batcher[Progress, None] = Batcher(self._show, limit=200)
+        self._progress: Batcher[Progress, None] = Batcher(self._show, limit=200, apart=is_data_error)
 
     async def write(self, record: StepRecord) -> None:
         """Make a line durable. One that records an answer is tried until it is written, or the caller is cancelled.

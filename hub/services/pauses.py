@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
+import orjson
 from pydantic import BaseModel, ValidationError
 
 from hub.domain.effects import Certainty, StepKind
+from hub.domain.encoding import without_nul
 from hub.domain.errors import Invalid, StepsChanged, WaitTimedOut
 from hub.domain.sources import MAX_IDENTIFIER
 from hub.domain.specs import E
@@ -68,22 +70,26 @@ def awaited(
 
 async def wait_for(attempt: Attempt, what: Awaited, model: type[E], position: int) -> E:
     """Go on when the event is there; see `JobContext.wait_for`."""
+    # One at a time, so that two waits of a job do not both take one event for theirs.
     with attempt.working():
-        recorded = await attempt.find(position, StepKind.WAIT, what.name)
-        if recorded and (over := _over(attempt, recorded)):
-            return _replayed(what, model, recorded.step.position, over)
-        until = await _begun(attempt, what, recorded, position)
-        wait = Wait(position, what.source, what.types, what.about, what.since, await _consumed(attempt))
-        heard = await attempt.tools.heard(attempt.claimed.id, wait)
-        if heard and heard.received_at <= until:
-            value = _read(heard, what, model)
-            await _end(
-                attempt, what, position, {"event": str(heard.id), "value": value.model_dump(mode="json")}
-            )
-            return value
-        if attempt.now() >= until:
-            await _end(attempt, what, position, {"timed_out": True})
-            raise WaitTimedOut(f"{what.source}:{'|'.join(what.types)}", what.about)
+        async with attempt.listening:
+            recorded = await attempt.find(position, StepKind.WAIT, what.name)
+            if recorded and (said := (recorded.answer or {}).get("about")) != what.about:
+                raise StepsChanged(position, f"{what.name} about {said}", f"{what.name} about {what.about}")
+            if recorded and (over := _over(attempt, recorded)):
+                return _replayed(what, model, recorded.step.position, over)
+            until = await _begun(attempt, what, recorded, position)
+            wait = Wait(position, what.source, what.types, what.about, what.since, await _consumed(attempt))
+            heard = await attempt.tools.heard(attempt.claimed.id, wait)
+            if heard and heard.received_at <= until:
+                value = _read(heard, what, model)
+                await _end(
+                    attempt, what, position, {"event": str(heard.id), "value": value.model_dump(mode="json")}
+                )
+                return value
+            if attempt.now() >= until:
+                await _end(attempt, what, position, {"timed_out": True})
+                raise WaitTimedOut(f"{what.source}:{'|'.join(what.types)}", what.about)
     await attempt.pause(until, wait)
     raise AssertionError  # pragma: no cover - a pause does not return
 
@@ -130,6 +136,9 @@ def _read(heard: Heard, what: Awaited, model: type[E]) -> E:
     try:
         if heard.body is None:
             raise Invalid(f"the body of event {heard.id} is gone (retention)", code="event_emptied")
+        if b"\\u0000" in heard.body:
+            # As it will be read from the record, which cannot hold it.
+            return cast("E", kind.model_validate(without_nul(orjson.loads(heard.body))))
         return cast("E", kind.model_validate_json(heard.body))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]

@@ -97,6 +97,9 @@ async def _succeeded(spec: JobSpec, attempt: Attempt) -> Finished:
             return Finished(Succeeded())
         args = read_args(spec, attempt.claimed)
         result = result_of(await _within(spec, spec.function(Context(attempt), args)))
+        if attempt.suspended:
+            # It caught its own pause, and went on as if the time had come.
+            raise Suspended
         await attempt.check_all_asked()
     return Finished(Succeeded(), result, children=tuple(attempt.children))
 

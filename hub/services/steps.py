@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from hub.domain.effects import Certainty, StepKind
 from hub.domain.encoding import without_nul
 from hub.domain.errors import Invalid
+from hub.domain.jobs import clamped
 from hub.domain.providers import A, Operation, R
 from hub.domain.specs import E, JobSpec, Log
 from hub.infra.store.settlements import Child
@@ -64,9 +65,10 @@ class Context:
         if recorded is not None:
             answer: T = recorded.answer
             return answer
-        result = await work()
+        # As it will be read from the record: the rest of the job must not tell the two apart.
+        result: T = without_nul(await work())
         done = self._attempt.step(position, StepKind.WORK, name, Certainty.CONFIRMED)
-        await self._attempt.write(done, answer=without_nul(result))
+        await self._attempt.write(done, answer=result)
         return result
 
     async def sleep(self, delay: timedelta, /) -> None:
@@ -98,7 +100,9 @@ class Context:
             if recorded is None:
                 step = self._attempt.step(position, StepKind.ENQUEUE, name, Certainty.CONFIRMED)
                 await self._attempt.write(step, answer={"job": child})
-        self._attempt.children.append(Child(child, spec.name, text, spec.queue, spec.priority, delay))
+        self._attempt.children.append(
+            Child(child, spec.name, text, spec.queue, spec.priority, clamped(delay))
+        )
         return str(child)
 
     async def compensate(self, operation: Operation[A, R], /, **args: Any) -> None:

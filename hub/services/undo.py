@@ -31,8 +31,9 @@ async def record(attempt: Attempt, operation: Operation[A, Any], arguments: A, p
         StepKind.UNDO,
     )
     planned = {"operation": _key(attempt, operation), "args": arguments.model_dump(mode="json")}
-    await attempt.write(step, planned=planned, provider=operation.provider.name)
+    # Known before it is written: whoever is cut off while it is must not forget what may be on record by then.
     (await attempt.recorded())[position] = RecordedStep(step, None, planned=planned)
+    await attempt.write(step, planned=planned, provider=operation.provider.name)
 
 
 async def run(attempt: Attempt) -> None:

@@ -32,6 +32,34 @@ async def lead(ctx: JobContext, args: Wish) -> list[str]:
 
 
 @job(retry=SOON)
+async def far(ctx: JobContext, args: Wish) -> None:
+    await ctx.enqueue(follow, delay=timedelta.max, item="some day")
+
+
+@job(retry=SOON)
+async def babble(ctx: JobContext, args: Wish) -> None:
+    ctx.progress(1, 2, "bad\0\ud800")
+    await ctx.call(shop.wrap, item="x")
+
+
+@job(retry=SOON)
+async def remember(ctx: JobContext, args: Wish) -> str:
+    async def work() -> str:
+        return "done"
+
+    said = await ctx.step("work", work)
+    if ctx.attempt == 1:
+        raise RuntimeError("for now")
+    return said
+
+
+@job(retry=SOON)
+async def unwritable(ctx: JobContext, args: Wish) -> float:
+    await ctx.call(shop.wrap, item="x")
+    return 1.0
+
+
+@job(retry=SOON)
 async def mislead(ctx: JobContext, args: Wish) -> None:
     await ctx.enqueue(follow, nonsense=1)
 
@@ -126,6 +154,52 @@ async def test_what_a_child_cannot_take_fails_its_parent(start: Start) -> None:
     row = await engine.job(made)
     assert (row.state, row.error_code) == ("failed", "invalid_args")
     assert (await engine.job(odd)).state == "succeeded"
+
+
+async def test_a_child_of_the_far_future_is_made_for_the_farthest_time(start: Start) -> None:
+    """What PostgreSQL cannot add up must not keep its parent from ending."""
+    engine = await start(far, follow)
+    made = await engine.submit("test_children.far")
+    await engine.work()
+    assert (await engine.job(made)).state == "succeeded"
+    [child] = await engine.sql("SELECT run_at FROM jobs WHERE parent_id = :id", id=made)
+    assert timedelta(days=365) < child.run_at - datetime.now(UTC) < timedelta(days=367)
+
+
+async def test_what_a_job_says_of_its_progress_harms_nobody(start: Start) -> None:
+    """Not itself, and not those whose words are written with its own."""
+    engine = await start(babble, toil)
+    READING.set()
+    made = [await engine.submit("test_children.babble") for _ in range(5)]
+    await engine.work()
+    assert {(await engine.job(one)).state for one in made} == {"succeeded"}
+
+
+async def test_an_end_that_cannot_be_written_is_a_failure(start: Start) -> None:
+    """Not a job that runs for ever, or is counted as a crash until it is failed as a crash loop."""
+    engine = await start(unwritable)
+    # A double that JSON knows and jsonb's numbers cannot hold: none; so a settlement that the database refuses.
+    await engine.sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.result IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '22P05'; END IF; RETURN NEW; END $$"
+    )
+    await engine.sql("CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION refuse()")
+    made = await engine.submit("test_children.unwritable")
+    await engine.work()
+    await engine.execute.drain()
+    row = await engine.job(made)
+    assert (row.state, row.reason, row.error_code) == ("failed", "invalid", "unstorable")
+
+
+async def test_steps_of_the_release_before_are_known(start: Start) -> None:
+    """It knew no kinds, and wrote all its steps as calls."""
+    engine = await start(remember)
+    made = await engine.submit("test_children.remember")
+    await engine.work()
+    await engine.sql("UPDATE steps SET kind = DEFAULT")
+    await engine.pass_time()
+    await engine.work()
+    row = await engine.job(made)
+    assert (row.state, row.result) == ("succeeded", "done")
 
 
 async def test_progress_is_shown_while_a_job_runs_and_when_it_ends(start: Start) -> None:

@@ -76,6 +76,50 @@ async def beside(ctx: JobContext, args: Parcel) -> int:
 
 
 @job(retry=SOON)
+async def twins(ctx: JobContext, args: Parcel) -> list[str]:
+    """Two branches that wait for the same."""
+    first, second = await asyncio.gather(
+        ctx.wait_for("depot:parcel.arrived", Arrived, about=args.number, timeout=HOUR),
+        ctx.wait_for("depot:parcel.arrived", Arrived, about=args.number, timeout=HOUR),
+    )
+    return [first.id, second.id]
+
+
+@job(retry=SOON)
+async def deaf(ctx: JobContext, args: Parcel) -> str:
+    """Takes its own pause for a result."""
+    [said] = await asyncio.gather(
+        ctx.wait_for("depot:parcel.arrived", Arrived, about=args.number, timeout=HOUR), return_exceptions=True
+    )
+    return type(said).__name__
+
+
+@job(retry=SOON)
+async def tidy(ctx: JobContext, args: Parcel) -> None:
+    """Would charge before it is time."""
+    try:
+        await ctx.wait_for("depot:parcel.arrived", Arrived, about=args.number, timeout=HOUR)
+    finally:
+        await ctx.call(shop.charge, item="at the end")
+
+
+@job(retry=SOON)
+async def fickle(ctx: JobContext, args: Parcel) -> int:
+    """Waits for something else each time."""
+    about = f"{args.number}-{ctx.attempt}"
+    return (await ctx.wait_for("depot:parcel.arrived", Arrived, about=about, timeout=HOUR)).weight
+
+
+class Named(Arrived):
+    name: str = ""
+
+
+@job(retry=SOON)
+async def reader(ctx: JobContext, args: Parcel) -> str:
+    return (await ctx.wait_for("depot:parcel.arrived", Named, about=args.number, timeout=HOUR)).name
+
+
+@job(retry=SOON)
 async def careless(ctx: JobContext, args: Parcel) -> None:
     """Waits on as if its letter had been answered."""
     with contextlib.suppress(Exception):
@@ -92,7 +136,7 @@ async def greedy(ctx: JobContext, args: Parcel) -> str:
     return "came"
 
 
-ALL = (sleeper, waiter, patient, impatient, both, beside, careless, greedy)
+ALL = (sleeper, waiter, patient, impatient, both, beside, careless, twins, deaf, tidy, fickle, reader, greedy)
 Begin = Callable[[], Awaitable[Engine]]
 
 
@@ -305,6 +349,73 @@ async def test_an_effect_in_doubt_weighs_more_than_a_wait(begin: Begin, server: 
     row = await engine.job(made)
     assert (row.state, row.reason) == ("failed", "uncertain")
     assert not await engine.sql("SELECT 1 FROM waits")
+
+
+async def test_two_waits_for_the_same_take_two_events(begin: Begin) -> None:
+    """Though they look at the same moment."""
+    engine = await begin()
+    made = await engine.submit("test_pauses.twins")
+    await arrive(engine, "p1", "e1")
+    await engine.work()
+    assert (await engine.job(made)).state == "waiting"
+    await arrive(engine, "p1", "e2")
+    await engine.work()
+    assert (await engine.job(made)).result == ["e1", "e2"]
+
+
+async def test_a_job_does_not_go_on_past_a_pause_that_it_caught(begin: Begin) -> None:
+    """As `gather` does where it is told to return what was raised."""
+    engine = await begin()
+    made = await engine.submit("test_pauses.deaf")
+    await engine.work()
+    assert (await engine.job(made)).state == "waiting"
+    await arrive(engine, "p1")
+    await engine.work()
+    assert (await engine.job(made)).result == "Arrived"
+
+
+async def test_nothing_is_done_in_passing_while_a_job_is_suspended(begin: Begin, server: shop.Server) -> None:
+    """A `finally` runs at every pause; its steps are for the end."""
+    engine = await begin()
+    made = await engine.submit("test_pauses.tidy")
+    await engine.work()
+    assert ((await engine.job(made)).state, server.effects) == ("waiting", [])
+    await arrive(engine, "p1")
+    await engine.work()
+    assert ((await engine.job(made)).state, server.effects) == ("succeeded", ["at the end"])
+
+
+async def test_a_wait_for_something_else_than_recorded_is_held(begin: Begin) -> None:
+    """It is another question than the one that was asked."""
+    engine = await begin()
+    made = await engine.submit("test_pauses.fickle")
+    await engine.work()
+    await engine.sql("UPDATE jobs SET run_at = now()")
+    await engine.work()
+    row = await engine.job(made)
+    assert (row.state, row.reason) == ("held", "steps_changed")
+
+
+async def test_an_event_with_a_nul_in_it_can_be_waited_for(begin: Begin) -> None:
+    """PostgreSQL's text cannot hold it, so it is replaced, the first time and when it is replayed."""
+    engine = await begin()
+    made = await engine.submit("test_pauses.reader")
+    await engine.hub.intake.receive("depot", *delivery("e1", about="p1", name="a\0b"), "test")
+    await engine.hub.intake.drain()
+    await engine.work()
+    row = await engine.job(made)
+    assert (row.state, row.result) == ("succeeded", "a\ufffdb")
+
+
+async def test_the_waits_of_a_job_are_those_of_its_last_pause(begin: Begin) -> None:
+    """What an earlier one left behind is replaced."""
+    engine = await begin()
+    made = await engine.submit("test_pauses.waiter")
+    await engine.sql("INSERT INTO waits VALUES (:job, 2, 'x', 'x', '{x}', now(), '{}')", job=made)
+    await engine.sql("INSERT INTO waits VALUES (:job, 7, 'x', 'x', '{x}', now(), '{}')", job=made)
+    await engine.work()
+    rows = await engine.sql("SELECT position, source, subject, types FROM waits")
+    assert [tuple(row) for row in rows] == [(2, "depot", "p1", ["parcel.arrived"])]
 
 
 async def test_a_job_that_catches_everything_still_waits(begin: Begin) -> None:

@@ -70,7 +70,14 @@ _WITH_MORE = """
                 CAST(CAST(:consumed AS text) AS text[]))
          AS w(job, position, source, subject, types, since, consumed)
     JOIN moved m ON m.id = w.job
-    ON CONFLICT (job_id, position) DO UPDATE SET since = excluded.since, consumed = excluded.consumed
+    ON CONFLICT (job_id, position) DO UPDATE SET source = excluded.source, subject = excluded.subject,
+        types = excluded.types, since = excluded.since, consumed = excluded.consumed
+    RETURNING job_id
+), stale AS (
+    DELETE FROM waits w USING moved m WHERE w.job_id = m.id AND NOT EXISTS (
+        SELECT FROM unnest(CAST(CAST(:waiter AS text) AS uuid[]), CAST(CAST(:wait_position AS text) AS int[])) AS n(job, position)
+        WHERE n.job = w.job_id AND n.position = w.position
+    )
 )
 """
 

@@ -92,7 +92,9 @@ SELECT job_id, attempt, position FROM written
 """)
 
 _LOAD = text("""
-SELECT position, name, effect, certainty, serial, generation, first_sent_at, digest, kind, answer, error_code, error_message,
+SELECT position, name, effect, certainty, serial, generation, first_sent_at, digest,
+       -- What the release before wrote, which knew no kinds.
+       CASE WHEN kind = 'call' AND provider IS NULL THEN 'work' ELSE kind END AS kind, answer, error_code, error_message,
        error_kind, planned
 FROM steps WHERE job_id = :job ORDER BY position
 """)
