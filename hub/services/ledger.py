@@ -74,8 +74,9 @@ class Ledger:
         await asyncio.shield(self._progress.submit(progress))
 
     async def _show(self, progress: list[Progress]) -> list[None]:
-        # Of one job the latest; two rows for one target would leave it to chance.
-        await self._store.show([*{one.job: one for one in progress}.values()])
+        # Of one job the latest; two rows for one target would leave it to chance. In the order in which all lock jobs.
+        latest = {one.job: one for one in progress}
+        await self._store.show([latest[job] for job in sorted(latest)])
         return [None] * len(progress)
 
     async def _flush(self, records: list[StepRecord]) -> list[bool]:
