@@ -1,9 +1,11 @@
 """Compensation: what was done is taken back in reverse when the job fails for good, and whoever cannot be is shown to a person."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from hub import Args, Backoff, Effect, Fail, JobContext, job
 from hub.bootstrap import Surroundings
@@ -12,6 +14,7 @@ from hub.registry import Registry
 from tests.services import shop
 from tests.services.engine import Engine, another, engine
 from tests.services.shop import Done, Order, says
+from tests.until import until
 
 SOON = Backoff(attempts=3, base=timedelta(milliseconds=1))
 unwrap = shop.shop.operation("POST", "/unwraps", Order, Done)
@@ -172,6 +175,39 @@ async def test_cancelling_a_waiting_job_undoes_what_it_did(hub: Engine, server: 
     row = await hub.job(made)
     assert (row.state, row.reason, row.error_code) == ("cancelled", "by_operator", None)
     assert server.effects == ["wrap", "charge", "refund", "unwrap"]
+
+
+async def test_cancelling_undoes_what_was_recorded_while_it_waited(hub: Engine, server: shop.Server) -> None:
+    """Somebody holds the job's row and records a step: whoever cancels looks at the steps after that, not before."""
+    made = await hub.submit("test_undo.sell", {"waits": True})
+    await hub.work()
+    await hub.sql("DELETE FROM steps WHERE job_id = :id AND kind = 'undo' RETURNING position", id=made)
+    async with hub.hub.database.transaction() as recording:
+        await recording.execute(text("SELECT FROM jobs WHERE id = :id FOR SHARE"), {"id": made})
+        cancelling = asyncio.create_task(hub.hub.operate.cancel(hub.principal, made))
+        await until(lambda: somebody_waits(hub))
+        await recording.execute(text(_RECORDED_MEANWHILE), {"id": made, "planned": _PLANNED})
+    shown = await cancelling
+    assert (shown.state.value, shown.next.text) == ("queued", "what it did is being undone")
+    await work_out(hub)
+    assert (await hub.job(made)).state == "cancelled"
+    assert server.effects == ["wrap", "charge", "refund"]
+
+
+_PLANNED = '{"operation": "shop POST /refunds", "args": {"item": "refund"}}'
+_RECORDED_MEANWHILE = """
+INSERT INTO steps (job_id, position, name, provider, effect, certainty, serial, generation, attempt, sends, digest, kind, planned,
+                   first_sent_at, last_sent_at)
+SELECT job_id, 4, 'shop POST /refunds', provider, effect, 'not_sent', 0, generation, attempt, 0, digest, 'undo', CAST(:planned AS jsonb),
+       first_sent_at, last_sent_at
+FROM steps WHERE job_id = :id AND position = 3
+"""
+
+
+async def somebody_waits(hub: Engine) -> bool:
+    """For a lock."""
+    [(waiting,)] = await hub.sql("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return bool(waiting)
 
 
 async def test_cancelling_what_did_nothing_cancels_it_at_once(hub: Engine) -> None:

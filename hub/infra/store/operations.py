@@ -1,4 +1,8 @@
-"""What people change: each action is one conditional statement, and its line in the audit log is part of it."""
+"""What people change: each action is one conditional statement, and its line in the audit log is part of it.
+
+Where it depends on other rows than the one it changes, that one is locked in a statement of its own before: a statement
+that waits for a lock goes on to look at the other rows as they were before it waited.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,6 +46,13 @@ def _noted(action: str, subject: str) -> str:
     """  # noqa: S608 - the parts are constants
 
 
+# Before `_RETRY` and `_CANCEL`, which look at the job's steps. Writers of steps hold the row FOR SHARE. Not FOR UPDATE,
+# which foreign keys to the job would wait for.
+_LOCK_JOB = text("""
+SELECT FROM jobs WHERE id = :id AND (CAST(:application AS uuid) IS NULL OR application_id = :application)
+FOR NO KEY UPDATE
+""")
+
 # A retry by a person opens a new generation with a fresh budget; running a planned retry now does not, and neither does
 # trying a held job again: its steps stay those of its generation, so that nothing recorded is sent again.
 # A new generation vouches for the effects that may exist (see hub.domain.effects.resume) only where the job said that
@@ -53,7 +64,6 @@ WITH before AS (
       AND (state IN ('cancelled', 'retrying') OR state = 'failed' AND (reason <> 'uncertain' OR :decided)
            OR state = 'held' AND reason IN ('args_unknown', 'steps_changed'))
       AND undone_at IS NULL
-    FOR UPDATE
 ), moved AS (
     UPDATE jobs j SET
         generation = j.generation + CASE WHEN b.state IN ('retrying', 'held') THEN 0 ELSE 1 END,
@@ -79,7 +89,6 @@ WITH before AS (
     FROM jobs j
     WHERE j.id = :id AND (CAST(:application AS uuid) IS NULL OR j.application_id = :application) AND j.ending IS NULL
       AND (j.state IN ('scheduled', 'queued', 'retrying', 'waiting', 'held') OR j.state = 'failed' AND :decided)
-    FOR UPDATE
 ), moved AS (
     UPDATE jobs j SET
         state = CASE WHEN b.undoable THEN 'queued' ELSE 'cancelled' END,
@@ -111,9 +120,8 @@ WITH moved AS (
 SELECT name FROM moved
 """)  # noqa: S608 - the parts are constants
 
-# Locked before `_REPLAY` begins, so that retention cannot empty the body while jobs are made that need it, and of two
-# replays at once the later sees the jobs of the earlier: one statement alone would look at the moment before it waited.
-# Not FOR UPDATE, which foreign keys to the event would wait for.
+# Before `_REPLAY`, so that retention cannot empty the body while jobs are made that need it, and of two replays at once
+# the later sees the jobs of the earlier.
 _LOCK_EVENT = text("SELECT FROM events WHERE id = :id FOR NO KEY UPDATE")
 
 _REPLAY = text(f"""
@@ -140,11 +148,11 @@ class OperationsStore:
 
     async def retry(self, job: UUID, reach: Reach, audit: Audit, *, decided: bool) -> bool:
         """Queue a job again; `decided`: a person has judged its uncertain effect."""
-        return await self._act(_RETRY, audit, id=job, application=reach.application, decided=decided)
+        return await self._act_on_job(_RETRY, job, reach, audit, decided=decided)
 
     async def cancel(self, job: UUID, reach: Reach, audit: Audit, *, decided: bool) -> bool:
         """Cancel a job that no worker holds; `decided`: a person has judged its uncertain effect."""
-        return await self._act(_CANCEL, audit, id=job, application=reach.application, decided=decided)
+        return await self._act_on_job(_CANCEL, job, reach, audit, decided=decided)
 
     async def pause(self, queue: str, audit: Audit) -> bool:
         """Pause a queue that is not paused."""
@@ -167,6 +175,15 @@ class OperationsStore:
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK_EVENT, {"id": event})
             return bool((await connection.execute(_REPLAY, values)).all())
+
+    async def _act_on_job(
+        self, statement: TextClause, job: UUID, reach: Reach, audit: Audit, *, decided: bool
+    ) -> bool:
+        which = {"id": job, "application": reach.application}
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK_JOB, which)
+            moved = await connection.execute(statement, _values(audit, **which, decided=decided))
+            return bool(moved.all())
 
     async def _act(self, statement: TextClause, audit: Audit, **values: object) -> bool:
         return bool(await self._database.run(statement, _values(audit, **values)))
