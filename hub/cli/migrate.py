@@ -2,12 +2,13 @@
 
 import click
 
+from hub.domain.errors import Unavailable
 from hub.infra import migrate as history
 from hub.infra import revisions
 from hub.infra.revisions import Standing
 
 from .commands import Command
-from .errors import Failure
+from .errors import Exit, Failure
 from .options import as_json as json_option
 from .output import print_json, print_line
 from .session import read_settings, revision_of, servers
@@ -46,7 +47,11 @@ def _move(url: str, before: str | None, to: str | None) -> None:
             message = f"the database is at {before}, which this release does not know the way back from"
             raise Failure(message, "Run the newer release's `hub migrate --to` first.")
         return
-    if to is not None and (to == _EMPTY or to < (before or "")):
-        history.downgrade(url, to)
-    else:
-        history.upgrade(url, to or "head")
+    try:
+        if to is not None and (to == _EMPTY or to < (before or "")):
+            history.downgrade(url, to)
+        else:
+            history.upgrade(url, to or "head")
+    except Unavailable as error:
+        hint = "Run it again; `SELECT * FROM pg_stat_activity` shows whose transaction is open."
+        raise Failure(str(error), hint, code=Exit.UNAVAILABLE) from error

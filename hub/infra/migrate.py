@@ -2,6 +2,7 @@
 
 These functions run an event loop of their own: call them before yours runs, or from a thread.
 Several processes may call them at once: they take turns, and the later ones find nothing left to do.
+A step that cannot have its lock soon gives up and raises Unavailable: whoever uses the table next waits behind it.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from hub.domain.errors import Unavailable
 from hub.infra.store.hosts import Hosts
 from hub.infra.tables import metadata
 
@@ -26,6 +29,9 @@ Answer = TypeVar("Answer")
 # https://www.postgresql.org/docs/18/explicit-locking.html#ADVISORY-LOCKS: any number will do, as long as it stays.
 TURN = 0x687562  # "hub"
 TURN_EVERY = 0.1  # seconds between two tries
+# Of the session, so that a step may do without it (CREATE INDEX CONCURRENTLY) and RESET brings it back.
+_SETTINGS = {"application_name": "hub migrate", "lock_timeout": "3s"}
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def upgrade(url: str, to: str = "head") -> None:
@@ -85,9 +91,8 @@ def _on(url: str, work: Callable[[Connection], Answer]) -> Answer:
 
 
 async def _in_turn(url: str, work: Callable[[Connection], Answer]) -> Answer:
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=Hosts(url).connect, poolclass=NullPool
-    )
+    hosts = Hosts(url, server_settings=_SETTINGS)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=hosts.connect, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             # Asked for again and again rather than waited for: a waiting statement is a transaction,
@@ -98,5 +103,10 @@ async def _in_turn(url: str, work: Callable[[Connection], Answer]) -> Answer:
             await connection.commit()
             # The turn ends with the connection.
             return await connection.run_sync(work)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        message = "a table that the migration changes is in use for too long, so it gave up; what it had finished stays"
+        raise Unavailable(message) from error
     finally:
         await engine.dispose()

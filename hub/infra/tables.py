@@ -119,7 +119,14 @@ events = Table(
     UniqueConstraint("source", "external_id"),
     Index("events_list_by_correlation", "correlation_id"),
     Index("events_list_by_type", "type", "id"),
-    Index("events_waited_for", "source", "subject", postgresql_where=text("subject IS NOT NULL")),
+    # Since when is part of it: a subject may have a long history.
+    Index(
+        "events_waited_for",
+        "source",
+        "subject",
+        "received_at",
+        postgresql_where=text("subject IS NOT NULL"),
+    ),
 )
 
 jobs = Table(

@@ -1,5 +1,9 @@
 """`hub migrate`."""
 
+import asyncio
+
+import asyncpg
+
 from hub.cli.errors import Exit
 from hub.infra import revisions
 from tests.cli.conftest import Cli
@@ -38,3 +42,17 @@ def test_a_newer_database_is_left_alone(cli: Cli, database_url: str) -> None:
 def test_a_database_that_is_away_is_4(cli: Cli) -> None:
     """As everywhere."""
     assert cli("migrate", HUB_DATABASE_URL="postgresql://127.0.0.1:1/hub").code == Exit.UNAVAILABLE
+
+
+def test_a_table_in_use_for_too_long_is_4_and_says_to_run_it_again(cli: Cli, database_url: str) -> None:
+    """Rather than keep everybody waiting who comes to the table after it."""
+    cli("migrate", "--to", "0001")
+    with asyncio.Runner() as runner:
+        reader = runner.run(asyncpg.connect(database_url))
+        runner.run(reader.execute("BEGIN; SELECT count(*) FROM jobs"))
+        ended = cli("migrate")
+        runner.run(reader.close())
+    assert ended.code == Exit.UNAVAILABLE
+    assert "gave up" in ended.err
+    assert "Run it again" in ended.err
+    assert cli("migrate", "--json").json == {"from": "0001", "to": NEWEST}
