@@ -44,7 +44,7 @@ class Tools:
         call_of: provider, idempotency key, correlation id -> base URL and credentials for one call.
         failure_of: error, job, step -> what is kept of it.
         log_of: a logger that knows the job.
-        heard: job, wait -> the event that ends it, if it is here.
+        heard: job, wait, until -> the event that ends it, if it came by then.
         operations: what undo steps may call, by the registry's names.
         new_id: makes UUIDv7s.
     """
@@ -54,7 +54,7 @@ class Tools:
     call_of: CallOf
     failure_of: FailureOf
     log_of: Callable[[Claimed], Log]
-    heard: Callable[[UUID, Wait], Awaitable[Heard | None]]
+    heard: Callable[[UUID, Wait, datetime], Awaitable[Heard | None]]
     operations: Mapping[str, Operation[Any, Any]]
     new_id: Callable[[], UUID]
 

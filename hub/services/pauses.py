@@ -80,8 +80,8 @@ async def wait_for(attempt: Attempt, what: Awaited, model: type[E], position: in
                 return _replayed(what, model, recorded.step.position, over)
             until = await _begun(attempt, what, recorded, position)
             wait = Wait(position, what.source, what.types, what.about, what.since, await _consumed(attempt))
-            heard = await attempt.tools.heard(attempt.claimed.id, wait)
-            if heard and heard.received_at <= until:
+            heard = await attempt.tools.heard(attempt.claimed.id, wait, until)
+            if heard:
                 value = _read(heard, what, model)
                 await _end(
                     attempt, what, position, {"event": str(heard.id), "value": value.model_dump(mode="json")}

@@ -64,6 +64,12 @@ INSERT INTO steps (job_id, position, name, effect, certainty, serial, generation
     SELECT id, 1, 's', 'read', 'confirmed', 0, 1, 1, 1, '' FROM jobs LIMIT {MANY // 10};
 INSERT INTO waits (job_id, position, source, subject, types, since, consumed)
     SELECT id, 1, 's', correlation_id, '{{t}}', now(), '{{}}' FROM jobs LIMIT {MANY // 10};
+-- One subject of which more is told than of all others together.
+INSERT INTO events (id, source, external_id, type, headers, secret_index, correlation_id, subject, received_at)
+    SELECT gen_random_uuid(), 's', 'busy' || n, 't', '{{}}', 0, 'busy', 'busy', now() - n * interval '1 minute'
+    FROM generate_series(1, {MANY // 2}) n;
+INSERT INTO waits (job_id, position, source, subject, types, since, consumed)
+    VALUES ('{JOB}', 2, 's', 'busy', '{{t}}', now(), '{{}}');
 ANALYZE;
 """  # noqa: S608 - constants
 
@@ -165,6 +171,8 @@ STEP = StepRecord(
 )
 DONE = Settlement(JOB, 1, Transition(JobState.SUCCEEDED, 0, 0, OutcomeKind.SUCCEEDED), None)
 WAIT = Wait(1, "s", ("t",), "7", None, ())
+BUSY = Wait(2, "s", ("t",), "busy", None, ())
+UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 READY = Ready(JOB, 1, "default", 5, datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -226,7 +234,7 @@ CASES: dict[str, tuple[Query, str]] = {
     "how much is due": (lambda explaining: DepthStore(explaining).due(), "jobs_relay_refill"),
     "how much is in a queue": (lambda explaining: ReadingStore(explaining).depths("default"), "jobs_held"),
     "load steps": (recording(lambda store: store.load(JOB)), "steps_pkey"),
-    "what was heard": (waiting(lambda store: store.heard(JOB, WAIT)), "events_waited_for"),
+    "what was heard": (waiting(lambda store: store.heard(JOB, WAIT, UNTIL)), "events_waited_for"),
     "whom an event wakes": (waiting(lambda store: store.wake_by([EVENT])), "waits_woken_by"),
     "what wakes a job": (waiting(lambda store: store.wake([JOB])), "events_waited_for"),
     "duplicate events": (find_event, "events_source_external_id_key"),
@@ -252,3 +260,20 @@ async def test_a_query_uses_its_index(explaining: Explaining, name: str) -> None
     assert set(index.split(" or ")) & {node.get("Index Name") for node in seen}
     scanned = {node["Relation Name"] for node in seen if node["Node Type"] == "Seq Scan"}
     assert not scanned & {"jobs", "events", "steps", "idempotency_keys"}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [waiting(lambda store: store.heard(JOB, BUSY, UNTIL)), waiting(lambda store: store.wake([JOB]))],
+    ids=["what was heard", "what wakes a job"],
+)
+async def test_a_wait_passes_over_the_history_of_its_subject(explaining: Explaining, ask: Query) -> None:
+    """Since when is looked up in the index, and not read from event after event of a subject with many."""
+    await ask(explaining)
+    [look] = [
+        node
+        for plan in explaining.plans
+        for node in nodes(plan)
+        if node.get("Index Name") == "events_waited_for"
+    ]
+    assert all(column in look["Index Cond"] for column in ("source", "subject", "received_at"))

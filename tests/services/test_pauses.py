@@ -228,6 +228,21 @@ async def test_an_event_from_before_the_job_is_not_its_answer(begin: Begin) -> N
     assert (await engine.job(made)).state == "waiting"
 
 
+@pytest.mark.parametrize(("later", "what"), [("2 hours", "beyond the wait"), ("1 second", "within it")])
+async def test_the_event_that_came_first_ends_the_wait(begin: Begin, later: str, what: str) -> None:
+    """By the time it was received and not by its id; one that came too late does not hide one that did not."""
+    engine = await begin()
+    made = await engine.submit("test_pauses.waiter")
+    await arrive(engine, "p1", "e1", weight=1)
+    await arrive(engine, "p1", "e2", weight=2)
+    await engine.sql(
+        "UPDATE events SET received_at = received_at + CAST(CAST(:later AS text) AS interval) WHERE external_id = 'e1'",
+        later=later,
+    )
+    await engine.work()
+    assert (await engine.job(made)).result == [2], what
+
+
 async def test_each_event_ends_one_wait(begin: Begin) -> None:
     """Two waits for the same need two events, in the order they came; a duplicate is none."""
     engine = await begin()

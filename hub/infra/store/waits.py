@@ -49,8 +49,9 @@ class Heard:
 _HEARD = text("""
 SELECT e.id, e.type, e.received_at, e.body FROM jobs j JOIN events e ON e.source = :source AND e.subject = :subject
 WHERE j.id = :job AND e.type = ANY(CAST(:types AS text[])) AND e.id <> ALL(CAST(:consumed AS uuid[]))
-  AND e.received_at >= coalesce(CAST(:since AS timestamptz), j.created_at) AND e.id IS DISTINCT FROM j.event_id
-ORDER BY e.id LIMIT 1
+  AND e.received_at >= coalesce(CAST(:since AS timestamptz), j.created_at) AND e.received_at <= :until
+  AND e.id IS DISTINCT FROM j.event_id
+ORDER BY e.received_at, e.id LIMIT 1
 """)
 
 
@@ -89,8 +90,8 @@ class WaitStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def heard(self, job: UUID, wait: Wait) -> Heard | None:
-        """The first event that ends a wait, if it is here."""
+    async def heard(self, job: UUID, wait: Wait, until: datetime) -> Heard | None:
+        """The first event that ends a wait, if it came by then."""
         rows = await self._database.run(
             _HEARD,
             {
@@ -100,6 +101,7 @@ class WaitStore:
                 "types": list(wait.types),
                 "consumed": list(wait.consumed),
                 "since": wait.since,
+                "until": until,
             },
         )
         return Heard(*rows[0]) if rows else None
