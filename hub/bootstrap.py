@@ -130,7 +130,7 @@ async def build(
             partial(_count_lost, metrics),
         )
         intake_store = IntakeStore(database)
-        waking = Waking(WaitStore(database), handover)
+        waking = Waking(WaitStore(database), handover, registry.queues)
         bounds = _bounds(config.pending)
         inspect = Inspect(ReadingStore(database), registry, breakers, clock=around.clock)
         yield Hub(

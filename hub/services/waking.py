@@ -7,8 +7,7 @@ import structlog
 
 from hub.domain.errors import Unavailable
 from hub.infra.batch import Batcher
-from hub.infra.queue import Ready
-from hub.infra.store.waits import NOBODY, WaitStore
+from hub.infra.store.waits import NOBODY, WaitStore, Woken
 from hub.services.handover import Handover
 
 log = structlog.get_logger("hub.waking")
@@ -16,7 +15,7 @@ log = structlog.get_logger("hub.waking")
 _BATCH = 500
 _PAGE = 1000
 
-Wake = Callable[[Sequence[UUID]], Awaitable[list[Ready]]]
+Wake = Callable[[Sequence[UUID], Sequence[str], int], Awaitable[Woken]]
 
 
 class Waking:
@@ -27,11 +26,13 @@ class Waking:
     Args:
         store: who waits, and for what.
         handover: where woken jobs go.
+        queues: the queues there are. What has no room in its buffer is left to the relay.
     """
 
-    def __init__(self, store: WaitStore, handover: Handover) -> None:
+    def __init__(self, store: WaitStore, handover: Handover, queues: Sequence[str]) -> None:
         self._store = store
         self._handover = handover
+        self._queues = queues
         self._events: Batcher[UUID, None] = self._looking(store.wake_by)
         self._jobs: Batcher[UUID, None] = self._looking(store.wake)
 
@@ -47,9 +48,7 @@ class Waking:
         """Wake what should have been woken by a process that died before it looked; gives how many jobs."""
         after, woken = NOBODY, 0
         while page := await self._store.waiting(after, _PAGE):
-            ready = await self._store.wake(page)
-            self._handover.hand_over(ready)
-            woken += len(ready)
+            woken += await self._wake(self._store.wake, page)
             await self._store.forget(page)
             after = page[-1]
         return woken
@@ -60,10 +59,19 @@ class Waking:
         await self._jobs.drain()
         await self._handover.drain()
 
+    async def _wake(self, wake: Wake, ids: Sequence[UUID]) -> int:
+        count, more = 0, True
+        while more:
+            room = [queue for queue in self._queues if self._handover.fits(queue)]
+            woken = await wake(ids, room, _PAGE)
+            self._handover.hand_over(woken.ready)
+            count, more = count + woken.count, woken.more
+        return count
+
     def _looking(self, wake: Wake) -> Batcher[UUID, None]:
         async def look(ids: list[UUID]) -> list[None]:
             try:
-                self._handover.hand_over(await wake(ids))
+                await self._wake(wake, ids)
             except Unavailable as error:
                 log.info("waking waits for the sweep", error=str(error))
             except Exception:

@@ -235,8 +235,8 @@ CASES: dict[str, tuple[Query, str]] = {
     "how much is in a queue": (lambda explaining: ReadingStore(explaining).depths("default"), "jobs_held"),
     "load steps": (recording(lambda store: store.load(JOB)), "steps_pkey"),
     "what was heard": (waiting(lambda store: store.heard(JOB, WAIT, UNTIL)), "events_waited_for"),
-    "whom an event wakes": (waiting(lambda store: store.wake_by([EVENT])), "waits_woken_by"),
-    "what wakes a job": (waiting(lambda store: store.wake([JOB])), "events_waited_for"),
+    "whom an event wakes": (waiting(lambda store: store.wake_by([EVENT], [], 1000)), "waits_woken_by"),
+    "what wakes a job": (waiting(lambda store: store.wake([JOB], [], 1000)), "events_waited_for"),
     "duplicate events": (find_event, "events_source_external_id_key"),
     "duplicate keys": (find_key, "idempotency_keys_pkey"),
     "list an application's": (listing(scopes={Scope.JOBS_READ}), "jobs_list_by_application"),
@@ -264,7 +264,10 @@ async def test_a_query_uses_its_index(explaining: Explaining, name: str) -> None
 
 @pytest.mark.parametrize(
     "ask",
-    [waiting(lambda store: store.heard(JOB, BUSY, UNTIL)), waiting(lambda store: store.wake([JOB]))],
+    [
+        waiting(lambda store: store.heard(JOB, BUSY, UNTIL)),
+        waiting(lambda store: store.wake([JOB], [], 1000)),
+    ],
     ids=["what was heard", "what wakes a job"],
 )
 async def test_a_wait_passes_over_the_history_of_its_subject(explaining: Explaining, ask: Query) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
+from hub.domain.jobs import is_suspect
 from hub.infra.queue import Ready
 from hub.infra.store.database import Database
 
@@ -45,6 +46,21 @@ class Heard:
     body: bytes | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """What a look has woken.
+
+    Attributes:
+        count: how many jobs.
+        ready: those that are to be handed over; the relay fetches the others.
+        more: the look was cut short, and another may wake more.
+    """
+
+    count: int
+    ready: list[Ready]
+    more: bool
+
+
 # The event that started the job is no answer to it.
 _HEARD = text("""
 SELECT e.id, e.type, e.received_at, e.body FROM jobs j JOIN events e ON e.source = :source AND e.subject = :subject
@@ -55,26 +71,37 @@ ORDER BY e.received_at, e.id LIMIT 1
 """)
 
 
-def _waking(which: str) -> TextClause:
+_ENDS = """
+    e.source = w.source AND e.subject = w.subject AND e.type = ANY(w.types) AND e.received_at >= w.since
+    AND e.id <> ALL(w.consumed) AND e.id IS DISTINCT FROM j.event_id AND j.state = 'waiting'
+"""
+
+
+def _waking(heard: str) -> TextClause:
+    # Bounded, and whatever has no room is not marked as handed over: one event may wake a million. Should the bound have
+    # been met, there may be more, so the number comes with every row, and without any.
     return text(f"""
-    WITH heard AS (
-        SELECT DISTINCT w.job_id FROM waits w JOIN events e ON e.source = w.source AND e.subject = w.subject
-        JOIN jobs j ON j.id = w.job_id
-        WHERE {which} AND e.type = ANY(w.types) AND e.received_at >= w.since AND e.id <> ALL(w.consumed)
-          AND e.id IS DISTINCT FROM j.event_id AND j.state = 'waiting'
-    ), free AS (
-        SELECT j.id FROM jobs j JOIN heard h ON h.job_id = j.id WHERE j.state = 'waiting' ORDER BY j.id FOR UPDATE OF j
+    WITH heard AS MATERIALIZED (SELECT w.job_id {heard} LIMIT :limit), free AS (
+        SELECT j.id, j.queue = ANY(CAST(:room AS text[])) AS direct FROM jobs j
+        WHERE j.id IN (SELECT job_id FROM heard) AND j.state = 'waiting' ORDER BY j.id FOR UPDATE OF j
     ), woken AS (
-        UPDATE jobs j SET state = 'queued', reason = NULL, run_at = now(), dispatch = j.dispatch + 1, dispatched_at = now()
+        UPDATE jobs j SET state = 'queued', reason = NULL, run_at = now(),
+            dispatch = j.dispatch + CASE WHEN f.direct THEN 1 ELSE 0 END, dispatched_at = CASE WHEN f.direct THEN now() END
         FROM free f WHERE j.id = f.id
-        RETURNING j.id, j.dispatch, j.queue, j.priority, j.run_at
+        RETURNING j.id, j.dispatch, j.queue, j.priority, j.run_at, j.crashes, j.dispatched_at
     ), gone AS (DELETE FROM waits w USING woken WHERE w.job_id = woken.id)
-    SELECT id, dispatch, queue, priority, run_at FROM woken
+    SELECT h.heard, w.* FROM (SELECT count(*) AS heard FROM heard) h LEFT JOIN woken w ON true
     """)  # noqa: S608 - the parts are constants
 
 
-_WAKE_BY_EVENTS = _waking("e.id = ANY(CAST(:events AS uuid[]))")
-_WAKE_JOBS = _waking("w.job_id = ANY(CAST(:jobs AS uuid[]))")
+_WAKE_BY_EVENTS = _waking(f"""
+    FROM events e JOIN waits w ON e.source = w.source AND e.subject = w.subject JOIN jobs j ON j.id = w.job_id
+    WHERE e.id = ANY(CAST(:events AS uuid[])) AND {_ENDS}
+""")
+_WAKE_JOBS = _waking(f"""
+    FROM waits w JOIN jobs j ON j.id = w.job_id, LATERAL (SELECT FROM events e WHERE {_ENDS} LIMIT 1) e
+    WHERE w.job_id = ANY(CAST(:jobs AS uuid[]))
+""")
 
 _PAGE = text("SELECT DISTINCT job_id FROM waits WHERE job_id > :after ORDER BY job_id LIMIT :limit")
 _FORGET = text("""
@@ -106,13 +133,21 @@ class WaitStore:
         )
         return Heard(*rows[0]) if rows else None
 
-    async def wake_by(self, events: Sequence[UUID]) -> list[Ready]:
-        """Queue the jobs that waited for these events; gives what is to be handed over."""
-        return _ready(await self._database.run(_WAKE_BY_EVENTS, {"events": list(events)}))
+    async def wake_by(self, events: Sequence[UUID], room: Sequence[str], limit: int) -> Woken:
+        """Queue the jobs that waited for these events, up to so many."""
+        return _woken(
+            await self._database.run(
+                _WAKE_BY_EVENTS, {"events": list(events), "room": list(room), "limit": limit}
+            ),
+            limit,
+        )
 
-    async def wake(self, jobs: Sequence[UUID]) -> list[Ready]:
-        """Queue those of the jobs whose event is here already; gives what is to be handed over."""
-        return _ready(await self._database.run(_WAKE_JOBS, {"jobs": list(jobs)}))
+    async def wake(self, jobs: Sequence[UUID], room: Sequence[str], limit: int) -> Woken:
+        """Queue those of the jobs whose event is here already, up to so many."""
+        return _woken(
+            await self._database.run(_WAKE_JOBS, {"jobs": list(jobs), "room": list(room), "limit": limit}),
+            limit,
+        )
 
     async def waiting(self, after: UUID, limit: int) -> list[UUID]:
         """Jobs with waits on record, in the order of ids."""
@@ -123,5 +158,11 @@ class WaitStore:
         await self._database.run(_FORGET, {"jobs": list(jobs)})
 
 
-def _ready(rows: Sequence[Any]) -> list[Ready]:
-    return [Ready(*row) for row in rows]
+def _woken(rows: Sequence[Any], limit: int) -> Woken:
+    woken = [row for row in rows if row.id]
+    ready = [
+        Ready(row.id, row.dispatch, row.queue, row.priority, row.run_at, is_suspect(row.crashes))
+        for row in woken
+        if row.dispatched_at
+    ]
+    return Woken(len(woken), ready, more=any(row.heard == limit for row in rows))
