@@ -92,7 +92,7 @@ def retry(*, job: UUID, reason: str | None, as_json: bool) -> None:
 @reason_option
 @json_option
 def cancel(*, job: UUID, reason: str | None, as_json: bool) -> None:
-    """Never run a job that no worker has begun."""
+    """Cancel a job that no worker is at: what it did is undone first. With a reason, close one whose undoing has stopped."""
     _told(at_desk(lambda desk: desk.operate.cancel(desk.principal, job, reason=reason)), as_json=as_json)
 
 

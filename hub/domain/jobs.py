@@ -9,7 +9,8 @@ held       its queue is paused, or this release does not know the job, its argum
            In: claim, relay, decide. Out: queued when the pause is over (relay); for a worker that knows the job, and has not
            tried it before where only an attempt can tell (recorded steps, arguments); for a person; cancelled.
 succeeded  final.
-failed     final until a person acts: the operators' inbox. Out: queued (a person retries it).
+failed     final until a person acts: the operators' inbox. Out: queued (a person retries it); of one whose undoing has
+           stopped, what its ending says (a person cancels it and says that the rest is taken care of; so of a held one).
 cancelled  final until a person acts. Out: queued (a person retries it).
 
 A job that has recorded how to undo what it did does that before it is failed or cancelled: it is queued once more with an

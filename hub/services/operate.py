@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 
 from hub.domain.access import Principal
+from hub.domain.effects import Certainty, StepKind
 from hub.domain.errors import Conflict
 from hub.domain.ids import JobId
 from hub.domain.jobs import CANCELLABLE, JobState, Reason, is_retryable
@@ -57,19 +58,24 @@ class Operate:
     async def cancel(self, principal: Principal, job: UUID, *, reason: str | None = None) -> JobDetail:
         """Cancel a job that no worker holds; what it has recorded an undoing for is undone first.
 
+        A job whose undoing has stopped (failed or held) is closed instead: it becomes what it was to become, since a person
+        says that the rest is taken care of.
+
         Args:
             principal: who asks.
             job: the job.
-            reason: why, kept in the audit log; needed for a failed job whose uncertain effect was not undone.
+            reason: why, kept in the audit log; needed for a failed job whose uncertain effect was not undone, and for one
+                whose undoing has stopped.
 
         Raises:
             NotFound: there is no such job, or not for this caller.
-            Conflict: its state forbids it.
+            Conflict: its state forbids it, or it takes a reason and none was given.
         """
         decided = bool(reason and reason.strip())
-        audit = self._audit(principal, reason=reason)
-        if not await self._store.cancel(JobId(job), _reach(principal), audit, decided=decided):
-            raise _why_not_cancelled(await self._inspect.get_job(principal, job))
+        audit, reach = self._audit(principal, reason=reason), _reach(principal)
+        cancelled = await self._store.cancel(JobId(job), reach, audit, decided=decided)
+        if not cancelled and not (decided and await self._store.close(JobId(job), reach, audit)):
+            raise _why_not_cancelled(await self._inspect.get_job(principal, job), decided=decided)
         return await self._inspect.get_job(principal, job)
 
     async def pause(self, principal: Principal, queue: str, *, reason: str | None = None) -> QueueView:
@@ -144,15 +150,34 @@ def _why_not_retried(job: JobDetail) -> Conflict:
     )
 
 
-def _why_not_cancelled(job: JobDetail) -> Conflict:
-    if job.ending is not None and job.undone_at is None:
+def _why_not_cancelled(job: JobDetail, *, decided: bool) -> Conflict:
+    if not decided and _takes_a_reason(job):
+        message = f'{job.next.text}; to cancel, give {{"reason": "what you found or did"}}'
+        return Conflict(message, code="reason_needed")
+    if job.ending is not None and job.undone_at is None and job.state not in _STOPPED:
         message = f"what it did is being undone, and then it is {job.ending.state.value} ({job.next.text})"
         return Conflict(message, code="job_being_undone")
-    if job.state in CANCELLABLE:
+    if job.state in CANCELLABLE or _takes_a_reason(job):
         return Conflict("the job has just changed; look again", code="just_changed")
     return Conflict(
         f"a job that is {job.state.value} cannot be cancelled: {_hint(job)}", code=f"job_{job.state.value}"
     )
+
+
+# States in which an undoing has stopped until a person or another release comes.
+_STOPPED = frozenset({JobState.FAILED, JobState.HELD})
+
+
+def _takes_a_reason(job: JobDetail) -> bool:
+    """Whether it can be cancelled by whoever says why: an undoing has stopped, or was kept from beginning by a doubt."""
+    if job.undone_at is not None:
+        return False
+    if job.ending is not None:
+        return job.state in _STOPPED
+    undoable = any(
+        step.kind is StepKind.UNDO and step.certainty is not Certainty.CONFIRMED for step in job.steps
+    )
+    return undoable and job.state is JobState.FAILED and job.reason == Reason.UNCERTAIN
 
 
 def _hint(job: JobDetail) -> str:

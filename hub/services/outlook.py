@@ -1,6 +1,7 @@
 """What comes next for a job, and whether a retry is safe: pure, in words for people."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
@@ -22,6 +23,43 @@ def waits_for(waits: Sequence[WaitView], until: datetime) -> Next:
     return Next(NextAction.WAIT, until, f"waits for {events}, until {_moment(until)} at the latest")
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A step that may have been done: it was sent, and never answered."""
+
+    position: int
+    name: str
+    sends: int
+    key: str | None
+
+    def __str__(self) -> str:
+        key = f" under the key {self.key}" if self.key else ""
+        return (
+            f"step {self.position} ({self.name}) was sent {self.sends} time(s) and never answered, so it may have"
+            f" happened: look it up at the provider{key}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is open of a job's effects.
+
+    Attributes:
+        undoing: they are to be undone, and are not yet.
+        undone: they are, or a person has said that they are taken care of.
+        undoable: calls are recorded that undo something, and were not made.
+        doubt: the first that may exist, unknown to the hub.
+    """
+
+    undoing: bool = False
+    undone: bool = False
+    undoable: bool = False
+    doubt: Doubt | None = None
+
+
+_NOTHING_LEFT = Left()
+
+
 def next_of(  # noqa: PLR0911 - one for each state
     state: JobState,
     reason: str | None,
@@ -31,10 +69,10 @@ def next_of(  # noqa: PLR0911 - one for each state
     paused: bool,
     attempt: int,
     run_at: datetime,
-    undoing: bool = False,
+    left: Left = _NOTHING_LEFT,
 ) -> Next:
     """Say what comes next for a job."""
-    if undoing and state in {JobState.QUEUED, JobState.RUNNING}:
+    if left.undoing and state in {JobState.QUEUED, JobState.RUNNING}:
         return Next(NextAction.RUN, None, "what it did is being undone")
     match state:
         case JobState.SCHEDULED | JobState.RETRYING:
@@ -46,13 +84,13 @@ def next_of(  # noqa: PLR0911 - one for each state
         case JobState.WAITING:
             return Next(NextAction.WAIT, run_at, f"waits, until {_moment(run_at)} at the latest")
         case JobState.HELD:
-            return _held(reason, queue, job)
+            return _held(reason, queue, job, undoing=left.undoing)
         case JobState.FAILED:
-            return Next(NextAction.DECIDE, None, _failed(reason))
+            return _failed(reason, left)
         case JobState.SUCCEEDED:
             return Next(NextAction.NONE, None, "nothing: it has succeeded")
         case JobState.CANCELLED:
-            return Next(NextAction.NONE, None, "nothing: it was cancelled; a person may retry it")
+            return _cancelled(left)
         case _:
             assert_never(state)
 
@@ -66,11 +104,10 @@ def retry_advice(
     if state is JobState.HELD:
         text = "it goes on where it stopped: finished steps are not done again, and what still does not fit is held again"
         return RetryAdvice(allowed=True, safe=True, text=text)
-    doubtful = [
-        step for step in steps if step.certainty is Certainty.UNKNOWN and step.effect is not Effect.READ
-    ]
-    if doubtful:
-        return RetryAdvice(allowed=True, safe=False, text=_doubt(doubtful))
+    for step in steps:
+        if step.certainty is Certainty.UNKNOWN and step.effect is not Effect.READ:
+            doubt = Doubt(step.position, step.name, step.sends, step.idempotency_key)
+            return RetryAdvice(allowed=True, safe=False, text=_in_doubt(doubt, reason))
     if reason == Reason.UNCERTAIN:
         return RetryAdvice(
             allowed=True, safe=False, text="an effect may exist already: look it up at the provider first"
@@ -88,7 +125,7 @@ def retry_advice(
 
 def _not_retried(state: JobState, reason: str | None, *, undone: bool) -> str:
     if undone:
-        return "what it did was undone, so there is nothing to go on from: submit a new job"
+        return "what it did was undone or taken care of, so there is nothing to go on from: submit a new job"
     match reason if state is JobState.HELD else None:
         case Reason.QUEUE_PAUSED:
             return "a job that is held for its queue cannot be retried: resume the queue"
@@ -98,54 +135,92 @@ def _not_retried(state: JobState, reason: str | None, *, undone: bool) -> str:
             return f"a job that is {state.value} cannot be retried"
 
 
-def _doubt(steps: Sequence[StepView]) -> str:
-    first = steps[0]
-    key = f" under the key {first.idempotency_key}" if first.idempotency_key else ""
-    return (
-        f"step {first.position} ({first.name}) was sent {first.sends} time(s) and never answered: "
-        f"look it up at the provider{key} before you retry"
-    )
+def _in_doubt(doubt: Doubt, reason: str | None) -> str:
+    if reason == Reason.UNCERTAIN:
+        return f"{doubt} before you retry"
+    # Nobody has judged it, so the doubt is carried along: see `hub.domain.effects.resume`.
+    return f"{doubt}; a retry repeats it only where the provider surely remembers the key, and else fails as uncertain"
 
 
-def _failed(reason: str | None) -> str:
+def _cancelled(left: Left) -> Next:
+    if left.undone:
+        return Next(NextAction.NONE, None, f"nothing: it was cancelled, and {_taken_back(left)}")
+    if left.doubt:
+        text = f"a person decides: it was cancelled, but {left.doubt}, and retry the job or leave it"
+        return Next(NextAction.DECIDE, None, text)
+    return Next(NextAction.NONE, None, "nothing: it was cancelled; a person may retry it")
+
+
+def _taken_back(left: Left) -> str:
+    if left.undoable:
+        return "a person has said that what is left of its effects is taken care of"
+    return "what it did was undone"
+
+
+def _failed(reason: str | None, left: Left) -> Next:
+    if left.undone:
+        text = f"nothing: it has failed, and {_taken_back(left)}; submit a new job to try again"
+        return Next(NextAction.NONE, None, text)
+    doubt = f"; {left.doubt}" if left.doubt else ""
+    text = f"a person decides: {_why_failed(reason, left)}{doubt}; {_choice(reason, left)}"
+    return Next(NextAction.DECIDE, None, text)
+
+
+def _why_failed(reason: str | None, left: Left) -> str:
     match reason:
         case Reason.UNCERTAIN:
-            return "a person decides: an effect may exist at the provider; look it up there, then retry with a reason, or leave it"
+            effect = "an effect may exist at the provider"
+            return effect if left.doubt else f"{effect}; look it up there"
         case Reason.EXHAUSTED:
-            return (
-                "a person decides: the retry budget is spent; retry it when the cause has gone, or leave it"
-            )
+            return "the retry budget is spent"
         case Reason.COMPENSATION_FAILED:
-            return (
-                "a person decides: what it did could not be undone; finish that at the provider,"
-                " or retry it to go on with the undoing"
-            )
+            return "what it did could not be undone"
         case Reason.CRASH_LOOP:
-            return "a person decides: it keeps killing its worker; retry it after a fix, or leave it"
+            return "it keeps killing its worker"
         case _:
+            return "it will not pass by itself"
+
+
+def _choice(reason: str | None, left: Left) -> str:
+    match reason:
+        case Reason.UNCERTAIN if left.undoing:
             return (
-                "a person decides: it will not pass by itself; retry it when the cause has gone, or leave it"
+                "then retry it with a reason, which goes on with the undoing, or cancel it with a reason once"
+                " everything is taken care of"
             )
+        case Reason.UNCERTAIN if left.undoable:
+            return "then retry it with a reason, or cancel it with a reason, which undoes what was recorded for it"
+        case Reason.UNCERTAIN:
+            return "then retry it with a reason, or leave it"
+        case Reason.COMPENSATION_FAILED:
+            return "retry it to go on with the undoing, or finish that at the provider and cancel it with a reason"
+        case Reason.CRASH_LOOP:
+            return "retry it after a fix, or leave it"
+        case _:
+            return "retry it when the cause has gone, or leave it"
 
 
-def _held(reason: str | None, queue: str, job: str) -> Next:
+def _held(reason: str | None, queue: str, job: str, *, undoing: bool) -> Next:
+    closing = "undo the rest at the provider and cancel it with a reason"
+    or_closed = f"; or {closing}" if undoing else ""
     match reason:
         case Reason.QUEUE_PAUSED:
             return _resumed(queue)
         case Reason.UNKNOWN_JOB:
-            return Next(NextAction.WAIT, None, f"waits for a release that knows {job}")
+            return Next(NextAction.WAIT, None, f"waits for a release that knows {job}{or_closed}")
         case Reason.ARGS_UNKNOWN:
             return Next(
                 NextAction.WAIT,
                 None,
-                "waits for a release that its arguments fit; each worker tries it once, as does a retry",
+                "waits for a release that its arguments fit; each worker tries it once, as does a retry"
+                + or_closed,
             )
         case Reason.STEPS_CHANGED:
             return Next(
                 NextAction.DECIDE,
                 None,
                 "a person decides: its recorded steps do not fit this release; deploy one they fit (each worker"
-                " tries it once, as does a retry), or cancel it",
+                f" tries it once, as does a retry), or {closing if undoing else 'cancel it'}",
             )
         case _:
             return Next(NextAction.WAIT, None, "held until the reason has gone")

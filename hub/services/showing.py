@@ -10,7 +10,7 @@ from hub.domain.jobs import JobState, OutcomeKind
 from hub.domain.providers import Provider
 from hub.infra.breakers import BreakerState
 from hub.infra.store.reading import EventFile, EventRecord, JobFile, JobRecord
-from hub.services.outlook import next_of, retry_advice, waits_for
+from hub.services.outlook import Doubt, Left, next_of, retry_advice, waits_for
 from hub.services.views import (
     AttemptView,
     BreakerView,
@@ -69,9 +69,18 @@ def _job_fields(record: JobRecord) -> dict[str, Any]:
             paused=record.queue_paused,
             attempt=record.attempt,
             run_at=record.run_at,
-            undoing=record.ending is not None and record.undone_at is None,
+            left=_left(record),
         ),
     }
+
+
+def _left(record: JobRecord) -> Left:
+    return Left(
+        undoing=record.ending is not None and record.undone_at is None,
+        undone=record.undone_at is not None,
+        undoable=record.undoable,
+        doubt=next((Doubt(*row) for row in record.doubts), None),
+    )
 
 
 def job_view(record: JobRecord) -> JobView:

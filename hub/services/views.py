@@ -96,7 +96,7 @@ class JobView:
         started_at: when its latest attempt began.
         settled_at: when it succeeded, failed for good or was cancelled.
         ending: what it becomes once its effects are undone; null for jobs that have nothing to undo.
-        undone_at: when they were.
+        undone_at: when they were, or a person said that they are taken care of.
         next: what comes next.
     """
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -92,6 +93,10 @@ async def test_what_was_done_is_undone_in_reverse(hub: Engine, server: shop.Serv
     row = await hub.job(made)
     assert (row.state, row.reason, row.error_code, row.result) == ("failed", "stopped", "sold_out", None)
     assert row.undone_at is not None
+    shown = await hub.hub.inspect.get_job(hub.principal, made)
+    assert (shown.next.action.value, shown.next.text) == (
+        "none", "nothing: it has failed, and what it did was undone; submit a new job to try again",
+    )  # fmt: skip
     assert [attempt.outcome for attempt in await hub.attempts(made)] == ["failed", "compensated"]
     assert [(step.kind, step.certainty) for step in await hub.steps(made)] == [
         ("call", "confirmed"), ("undo", "confirmed"), ("call", "confirmed"), ("undo", "confirmed"),
@@ -171,6 +176,9 @@ async def test_cancelling_a_waiting_job_undoes_what_it_did(hub: Engine, server: 
     with pytest.raises(Conflict) as refused:
         await hub.hub.operate.cancel(hub.principal, made)
     assert refused.value.code == "job_being_undone"
+    with pytest.raises(Conflict) as refused:
+        await hub.hub.operate.cancel(hub.principal, made, reason="enough")
+    assert refused.value.code == "job_being_undone"
     await work_out(hub)
     row = await hub.job(made)
     assert (row.state, row.reason, row.error_code) == ("cancelled", "by_operator", None)
@@ -234,8 +242,11 @@ async def test_an_uncertain_effect_is_looked_at_before_anything_is_undone(
     row = await hub.job(made)
     assert (row.state, row.reason) == ("failed", "uncertain")
     assert server.effects == ["charge", "letter"]
-    with pytest.raises(Conflict):
+    shown = await hub.hub.inspect.get_job(hub.principal, made)
+    assert "cancel it with a reason, which undoes what was recorded" in shown.next.text
+    with pytest.raises(Conflict, match="to cancel, give") as refused:
         await hub.hub.operate.cancel(hub.principal, made)
+    assert refused.value.code == "reason_needed"
     await hub.hub.operate.cancel(hub.principal, made, reason="the letter went out; give the money back")
     await work_out(hub)
     assert (await hub.job(made)).state == "cancelled"
@@ -253,6 +264,73 @@ async def test_an_uncertain_undoing_is_not_repeated_blindly(hub: Engine, server:
     await hub.retry(made, reason="it is there")
     await work_out(hub)
     assert (await hub.job(made)).reason == "compensation_failed"
+
+
+async def test_a_person_closes_what_could_not_be_undone(hub: Engine, server: shop.Server) -> None:
+    """They mended it at the provider, and say so: the job is what it was to become, and stays so."""
+    made = await hub.submit("test_undo.sell")
+    server.answers = [server.do, server.do, says(402)]
+    await work_out(hub)
+    assert (await hub.job(made)).reason == "compensation_failed"
+    await closed(hub, made, "failed")
+    row = await hub.job(made)
+    assert (row.reason, row.error_code, row.error_message) == ("stopped", "sold_out", "sold out")
+    assert server.effects == ["wrap", "charge"]
+
+
+async def test_a_person_closes_what_was_uncertain_while_it_was_undone(
+    hub: Engine, server: shop.Server
+) -> None:
+    """The recall may have gone out: whoever has looked need not have it sent again."""
+    made = await hub.submit("test_undo.inform")
+    server.answers = [server.do, server.do_and_vanish]
+    await work_out(hub)
+    assert (await hub.job(made)).reason == "uncertain"
+    await closed(hub, made, "failed")
+    row = await hub.job(made)
+    assert (row.reason, row.error_message) == ("stopped", "wrong letter")
+    assert server.effects == ["letter", "recall"]
+
+
+async def test_a_person_closes_what_this_release_cannot_undo(
+    hub: Engine, server: shop.Server, database_url: str, redis_url: str
+) -> None:
+    """The operation is gone from the code, and no release will bring it back."""
+    made = await hub.submit("test_undo.sell", {"waits": True})
+    await hub.work()
+    await hub.hub.operate.cancel(hub.principal, made)
+    later = Registry.of(providers=[shop.shop], jobs=[sell], operations=[unwrap])
+    async with engine(later, database_url, redis_url, Surroundings(transport=server)) as newer:
+        await newer.work()
+        row = await newer.job(made)
+        assert (row.state, row.reason) == ("held", "steps_changed")
+        await closed(newer, made, "cancelled")
+        await work_out(newer)
+        row = await newer.job(made)
+        assert (row.state, row.reason, row.error_code) == ("cancelled", "by_operator", None)
+    assert server.effects == ["wrap", "charge"]
+
+
+async def closed(hub: Engine, job: UUID, state: str) -> None:
+    """By a person who says why, which it takes; then nobody can retry it, and everybody can read what was said."""
+    shown = await hub.hub.inspect.get_job(hub.principal, job)
+    assert "cancel it with a reason" in shown.next.text
+    with pytest.raises(Conflict, match="to cancel, give") as refused:
+        await hub.hub.operate.cancel(hub.principal, job, reason=" ")
+    assert refused.value.code == "reason_needed"
+    shown = await hub.hub.operate.cancel(hub.principal, job, reason="given back by hand")
+    assert (shown.state.value, shown.next.action.value) == (state, "none")
+    assert "a person has said" in shown.next.text
+    assert shown.undone_at is not None
+    assert shown.settled_at is not None
+    assert await hub.sql(
+        "SELECT detail FROM audit_log WHERE action = 'job.close' AND subject = :id", id=str(job)
+    ) == [({"reason": "given back by hand"},)]
+    with pytest.raises(Conflict) as refused:
+        await hub.retry(job)
+    assert refused.value.code == "job_undone"
+    with pytest.raises(Conflict):
+        await hub.hub.operate.cancel(hub.principal, job, reason="again")
 
 
 async def test_an_undoing_survives_its_worker(hub: Engine, server: shop.Server) -> None:

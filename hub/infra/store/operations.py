@@ -105,6 +105,21 @@ WITH before AS (
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
+# Whose undoing has stopped for a person: it becomes what its ending says. Nothing more is undone, and nothing goes on from it.
+_CLOSE = text(f"""
+WITH moved AS (
+    UPDATE jobs j SET
+        state = j.ending ->> 'state', reason = j.ending ->> 'reason',
+        error_code = j.ending -> 'failure' ->> 'code', error_message = j.ending -> 'failure' ->> 'message',
+        error_kind = j.ending -> 'failure' ->> 'kind', error_signature = j.ending -> 'failure' ->> 'signature',
+        settled_at = now(), undone_at = now(), dispatched_at = NULL
+    WHERE j.id = :id AND (CAST(:application AS uuid) IS NULL OR j.application_id = :application)
+      AND j.ending IS NOT NULL AND j.undone_at IS NULL AND j.state IN ('failed', 'held')
+    RETURNING j.id
+), noted AS ({_noted("job.close", "id")})
+SELECT id FROM moved
+""")  # noqa: S608 - the parts are constants
+
 _PAUSE = text(f"""
 WITH moved AS (
     UPDATE queues SET paused_at = now() WHERE name = :name AND paused_at IS NULL RETURNING name
@@ -153,6 +168,10 @@ class OperationsStore:
     async def cancel(self, job: UUID, reach: Reach, audit: Audit, *, decided: bool) -> bool:
         """Cancel a job that no worker holds; `decided`: a person has judged its uncertain effect."""
         return await self._act_on_job(_CANCEL, job, reach, audit, decided=decided)
+
+    async def close(self, job: UUID, reach: Reach, audit: Audit) -> bool:
+        """End a job whose undoing has stopped, as its ending says: a person has taken care of the rest."""
+        return await self._act(_CLOSE, audit, id=job, application=reach.application)
 
     async def pause(self, queue: str, audit: Audit) -> bool:
         """Pause a queue that is not paused."""

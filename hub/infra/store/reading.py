@@ -14,7 +14,12 @@ from hub.infra.store.depths import BY_STATE, MOST
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job's row, with the names of what it refers to."""
+    """A job's row, with the names of what it refers to, and what is open of a failed or cancelled job's effects.
+
+    Attributes:
+        undoable: it has recorded calls that undo what it did, and that were not made.
+        doubts: the first step that may have been done: position, name, sends, key.
+    """
 
     id: UUID
     name: str
@@ -43,6 +48,8 @@ class JobRecord:
     ending: Any
     undone_at: datetime | None
     queue_paused: bool
+    undoable: bool
+    doubts: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +118,22 @@ class Where:
         return " AND ".join(self.conditions) or "true"
 
 
+# Of the steps a count, not EXISTS: the planner would answer that for a list by reading all steps there are into a hash.
 _JOB = """
     j.id, j.name, j.queue, j.priority, j.state, j.reason, j.run_at, a.name AS application, j.event_id, j.parent_id,
     j.correlation_id, j.idempotency_key, j.tags, j.attempt, j.failures, j.generation, j.error_code, j.error_message,
     j.error_kind, j.error_signature, j.progress, j.created_at, j.started_at, j.settled_at, j.ending, j.undone_at,
-    q.paused_at IS NOT NULL AS queue_paused
+    q.paused_at IS NOT NULL AS queue_paused,
+    j.state IN ('failed', 'cancelled') AND (
+        SELECT count(*) FROM steps s WHERE s.job_id = j.id AND s.kind = 'undo' AND s.certainty <> 'confirmed'
+    ) > 0 AS undoable,
+    CASE WHEN j.state IN ('failed', 'cancelled') THEN ARRAY(
+        SELECT ROW(s.position, s.name, s.sends, s.idempotency_key) FROM steps s
+        WHERE s.job_id = j.id AND s.certainty = 'unknown' AND s.effect <> 'read' ORDER BY s.position LIMIT 1
+    ) ELSE '{}' END AS doubts
 """
 _JOB_FROM = "jobs j JOIN queues q ON q.name = j.queue LEFT JOIN applications a ON a.id = j.application_id"
-_JOB_WIDTH = 27
+_JOB_WIDTH = 29
 
 _ATTEMPT = "number, generation, outcome, error_code, error_message, error_kind, error_signature, worker_id, started_at, finished_at"
 _STEP = """
