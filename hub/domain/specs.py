@@ -104,7 +104,8 @@ class JobContext(Protocol):
         """Record how to undo what was just done: called if this job fails for good or is cancelled.
 
         Recorded calls are made in reverse order, each as a durable step with retries of its own. Where one of them fails
-        for good, the job waits for a person with the reason `compensation_failed`.
+        for good, the job waits for a person with the reason `compensation_failed`. The arguments are stored and shown as
+        those of jobs are, so `SecretStr` and its like are refused.
         """
         ...
 

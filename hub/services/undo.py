@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+
 from hub.domain.effects import Certainty, Step, StepKind
 from hub.domain.errors import ArgsUnknown, Invalid, StepsChanged, UncertainEffect
 from hub.domain.providers import A, Operation
@@ -12,7 +14,10 @@ from hub.services.calls import arguments_of, call, digest_of
 
 
 async def record(attempt: Attempt, operation: Operation[A, Any], arguments: A, position: int) -> None:
-    """Write down a call that undoes what was done."""
+    """Write down a call that undoes what was done, with its arguments as they are: so none may be a secret."""
+    if _holds_secret(arguments):
+        message = f"{operation.name} takes a secret, which is not stored, so it cannot be recorded to undo something"
+        raise Invalid(message, code="secret_in_undo")
     digest = digest_of(arguments)
     recorded = await attempt.find(position, StepKind.UNDO, operation.name)
     if recorded is not None:
@@ -59,6 +64,20 @@ def _is_in_doubt(step: Step, attempt: Attempt) -> bool:
     """Whether it may exist, and no person has retried the job since that was said."""
     unanswered = step.is_effect and step.certainty is Certainty.UNKNOWN
     return unanswered and step.generation >= attempt.claimed.generation
+
+
+def _holds_secret(value: object) -> bool:
+    match value:
+        case Secret() | SecretStr() | SecretBytes():
+            return True
+        case BaseModel():
+            return any(_holds_secret(inner) for _, inner in value)
+        case Mapping():
+            return any(_holds_secret(inner) for inner in value.values())
+        case list() | tuple() | set() | frozenset():
+            return any(_holds_secret(inner) for inner in value)
+        case _:
+            return False
 
 
 def _key(attempt: Attempt, operation: Operation[Any, Any]) -> str:

@@ -170,7 +170,7 @@ class StepView:
         last_sent_at: when it was last sent.
         answered_at: when the answer came.
         kind: `call`, `work`, `sleep`, `wait`, `enqueue`, or `undo`: a call that is made only if the job fails for good.
-        planned: of an undo step, which operation is to be called, and with what.
+        planned: of an undo step, which operation is to be called, and with what: its arguments, not a digest of them.
     """
 
     position: int

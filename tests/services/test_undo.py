@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from hub import Args, Backoff, Effect, Fail, JobContext, job
@@ -21,6 +22,13 @@ SOON = Backoff(attempts=3, base=timedelta(milliseconds=1))
 unwrap = shop.shop.operation("POST", "/unwraps", Order, Done)
 refund = shop.shop.operation("POST", "/refunds", Order, Done, effect=Effect.MONEY)
 recall = shop.post.operation("POST", "/recalls", Order, Done, effect=Effect.MESSAGE)
+
+
+class Signed(Order):
+    pins: tuple[SecretStr, ...] = ()
+
+
+signed_refund = shop.shop.operation("POST", "/signed-refunds", Signed, Done, effect=Effect.MONEY)
 
 
 class Sale(Args):
@@ -67,13 +75,21 @@ async def inform(ctx: JobContext, args: Sale) -> None:
     raise Fail("wrong letter")
 
 
+@job(retry=SOON)
+async def confide(ctx: JobContext, args: Sale) -> None:
+    """What would undo it takes a secret."""
+    await ctx.call(shop.charge, item="charge")
+    await ctx.compensate(refund, item="refund")
+    await ctx.compensate(signed_refund, item="signed", pins=["hush-hush"])
+
+
 @pytest.fixture
 async def hub(database_url: str, redis_url: str, server: shop.Server) -> AsyncIterator[Engine]:
     """An engine that knows these jobs, and the operations that undo what they do."""
     registry = Registry.of(
         providers=[shop.shop, shop.post],
-        jobs=[sell, stumble, tell, inform],
-        operations=[unwrap, refund, recall],
+        jobs=[sell, stumble, tell, inform, confide],
+        operations=[unwrap, refund, recall, signed_refund],
     )
     async with engine(registry, database_url, redis_url, Surroundings(transport=server)) as made:
         yield made
@@ -331,6 +347,17 @@ async def closed(hub: Engine, job: UUID, state: str) -> None:
     assert refused.value.code == "job_undone"
     with pytest.raises(Conflict):
         await hub.hub.operate.cancel(hub.principal, job, reason="again")
+
+
+async def test_a_secret_is_not_recorded_to_undo_something(hub: Engine, server: shop.Server) -> None:
+    """Arguments are stored as they are, and a masked one could not be sent: the job is told so, and what it did undone."""
+    made = await hub.submit("test_undo.confide")
+    await work_out(hub)
+    row = await hub.job(made)
+    assert (row.state, row.reason, row.error_code) == ("failed", "invalid", "secret_in_undo")
+    assert "shop POST /signed-refunds takes a secret" in row.error_message
+    assert [step.name for step in await hub.steps(made)] == ["shop POST /charges", "shop POST /refunds"]
+    assert server.effects == ["charge", "refund"]
 
 
 async def test_an_undoing_survives_its_worker(hub: Engine, server: shop.Server) -> None:
