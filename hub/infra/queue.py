@@ -180,6 +180,11 @@ class ReadyQueue:
         milliseconds = max(1, int(lasting.total_seconds() * 1000))
         return bool(await _guard(self.redis.set(f"hub:turn:{of}", b"", nx=True, px=milliseconds)))
 
+    async def keep_turn(self, of: str, lasting: timedelta) -> bool:
+        """Make the caller's turn last from now on, unless it is over already."""
+        milliseconds = max(1, int(lasting.total_seconds() * 1000))
+        return bool(await _guard(self.redis.set(f"hub:turn:{of}", b"", xx=True, px=milliseconds)))
+
     async def ping(self) -> None:
         """Raise Unavailable unless Redis answers."""
         await _guard(self.redis.ping())

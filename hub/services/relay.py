@@ -93,7 +93,8 @@ class Relay:
 
     async def run(self) -> None:
         """Look for work until cancelled. Troubles of the stores are reported, and pass."""
-        await asyncio.gather(self._forever(self._refill_loop), self._forever(self._sweep_loop))
+        loops = (self._refill_loop, self._sweep_loop, self._wake_loop)
+        await asyncio.gather(*[self._forever(loop) for loop in loops])
 
     async def refill(self) -> int:
         """Queue what is due and fill the buffers; gives how many jobs were handed over.
@@ -128,10 +129,19 @@ class Relay:
         # In Redis, so that a flush gives the turn back, and a worker that died with it keeps it no longer than that.
         if await self._queue.turn("sweep", self._pace.sweep):
             await self._find_lost(self._pace.rehand_after)
-        if await self._queue.turn("wake", _WAKE_EVERY):
-            self._moved("woken", await self._waking.sweep())
         if await self._queue.turn("prune", _PRUNE_EVERY):
             await self._store.forget_workers(_FORGET_AFTER, _BATCH)
+
+    async def wake(self) -> None:
+        """Join the events and waits that a dead process left apart: page by page, one relay for all."""
+        more = await self._queue.turn("wake", _WAKE_EVERY)
+        while more:
+            swept = await self._waking.sweep()
+            if swept.woken:
+                self._moved("woken", swept.woken)
+                self.nudge()
+            # A turn that was lost is somebody else's; the next one goes on from here.
+            more = swept.more and await self._queue.keep_turn("wake", _WAKE_EVERY)
 
     async def _find_lost(self, age: timedelta) -> None:
         for page in await self._store.handed_long_ago(age, _BATCH):
@@ -210,6 +220,12 @@ class Relay:
             await self.sweep()
             # When the lease of a worker that died lapses is known, so that nobody need look for it before or late.
             await asyncio.sleep(await self._store.until_next_lapse(self._pace.sweep.total_seconds()))
+
+    async def _wake_loop(self) -> None:
+        # Apart from the sweep, because a million waits take a while, and a worker that died must not wait for that.
+        while True:
+            await self.wake()
+            await asyncio.sleep(self._pace.sweep.total_seconds())
 
     async def _forever(self, loop: Callable[[], Awaitable[None]]) -> None:
         while True:

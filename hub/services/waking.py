@@ -1,6 +1,7 @@
 """Bringing events and the jobs that wait for them together; see `hub.infra.store.waits` for why no lock is needed."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -13,9 +14,19 @@ from hub.services.handover import Handover
 log = structlog.get_logger("hub.waking")
 
 _BATCH = 500
-_PAGE = 1000
+_PAGE = 500
+# More than either, so that one statement is enough where each event or wait wakes one job.
+_MOST = 1000
 
 Wake = Callable[[Sequence[UUID], Sequence[str], int], Awaitable[Woken]]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many jobs a sweep has woken, and whether there are more to look at before the round is over."""
+
+    woken: int
+    more: bool
 
 
 class Waking:
@@ -33,6 +44,7 @@ class Waking:
         self._store = store
         self._handover = handover
         self._queues = queues
+        self._after = NOBODY
         self._events: Batcher[UUID, None] = self._looking(store.wake_by)
         self._jobs: Batcher[UUID, None] = self._looking(store.wake)
 
@@ -44,14 +56,19 @@ class Waking:
         """Jobs were stored as waiting."""
         _note(self._jobs, jobs)
 
-    async def sweep(self) -> int:
-        """Wake what should have been woken by a process that died before it looked; gives how many jobs."""
-        after, woken = NOBODY, 0
-        while page := await self._store.waiting(after, _PAGE):
-            woken += await self._wake(self._store.wake, page)
+    async def sweep(self) -> Swept:
+        """Wake what should have been woken by a process that died before it looked: one page, from where the last ended."""
+        before = self._after
+        page = await self._store.waiting(before, _PAGE)
+        # At once, so that a page that fails is left to the next round, and does not keep what is behind it from its turn.
+        self._after = page[-1] if len(page) == _PAGE else NOBODY
+        try:
+            woken = await self._wake(self._store.wake, page)
             await self._store.forget(page)
-            after = page[-1]
-        return woken
+        except Unavailable:
+            self._after = before
+            raise
+        return Swept(woken, more=self._after != NOBODY)
 
     async def drain(self) -> None:
         """Wait until every look is over."""
@@ -63,7 +80,7 @@ class Waking:
         count, more = 0, True
         while more:
             room = [queue for queue in self._queues if self._handover.fits(queue)]
-            woken = await wake(ids, room, _PAGE)
+            woken = await wake(ids, room, _MOST)
             self._handover.hand_over(woken.ready)
             count, more = count + woken.count, woken.more
         return count

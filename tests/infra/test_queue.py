@@ -148,6 +148,9 @@ async def test_a_turn_is_one_caller_s_until_it_is_over(queue: ReadyQueue) -> Non
 
     await until(over)
     assert not await over()
+    assert await queue.keep_turn("one", timedelta(minutes=2))
+    assert await queue.redis.pttl("hub:turn:one") > 60_000
+    assert not await queue.keep_turn("nobody's", timedelta(minutes=1))
 
 
 async def test_a_connection_to_a_server_that_was_demoted_is_closed(redis_url: str) -> None:

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from hub import Args, Backoff, JobContext, WaitTimedOut, job
-from hub.infra.queue import key_of
 from hub.infra.store.waits import WaitStore
 from tests.services import shop
 from tests.services.conftest import Start
@@ -283,10 +282,10 @@ async def test_the_sweep_joins_what_a_dead_process_left_apart(begin: Begin) -> N
         job=made,
         since=row.since,
     )
-    assert await engine.hub.waking.sweep() == 1
+    assert (await engine.hub.waking.sweep()).woken == 1
     assert (await engine.job(made)).state == "queued"
     await engine.sql("INSERT INTO waits VALUES (:job, 2, 'depot', 'p1', '{x}', now(), '{}')", job=made)
-    assert await engine.hub.waking.sweep() == 0
+    assert (await engine.hub.waking.sweep()).woken == 0
     assert not await WaitStore(engine.hub.database).waiting(made.__class__(int=0), 10)
 
 
@@ -464,50 +463,3 @@ async def test_a_waiting_job_can_be_cancelled(begin: Begin) -> None:
     assert (await engine.job(made)).state == "cancelled"
     await engine.hub.waking.sweep()
     assert not await engine.sql("SELECT 1 FROM waits")
-
-
-async def many_waiting(engine: Engine, number: int) -> None:
-    """So many jobs that wait for one parcel, without running each."""
-    made = await engine.submit("test_pauses.waiter")
-    await engine.work()
-    await engine.sql("DELETE FROM jobs WHERE id <> :id", id=made)
-    await engine.sql(
-        """WITH more AS (
-               INSERT INTO jobs (id, name, args, queue, priority, state, run_at, application_id, correlation_id)
-               SELECT gen_random_uuid(), name, args, queue, priority, state, run_at, application_id, correlation_id
-               FROM jobs, generate_series(2, :number) RETURNING id
-           )
-           INSERT INTO waits SELECT m.id, w.position, w.source, w.subject, w.types, w.since, w.consumed FROM waits w, more m""",
-        number=number,
-    )
-
-
-async def tally(engine: Engine) -> dict[tuple[str, bool], int]:
-    """How many jobs there are in each state, handed over or not."""
-    rows = await engine.sql("SELECT state, dispatched_at IS NOT NULL, count(*) FROM jobs GROUP BY 1, 2")
-    return {(state, is_handed_over): count for state, is_handed_over, count in rows}
-
-
-async def test_an_event_that_wakes_many_fills_no_buffer_beyond_its_bound(begin: Begin) -> None:
-    """More than one look's worth: all are woken, and what has no room waits in PostgreSQL for the relay."""
-    engine = await begin()
-    await many_waiting(engine, 2500)
-    await engine.hub.queue.redis.zadd(key_of("default"), {f"{n}": n for n in range(5_000)})
-    await engine.submit("test_pauses.waiter")  # by which this process learns that the buffer is full
-    await arrive(engine, "p1")
-    assert await tally(engine) == {("queued", False): 2500, ("queued", True): 1}
-    assert not await engine.sql("SELECT 1 FROM waits")
-
-
-async def test_what_does_not_fit_is_left_to_the_relay(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with Redis away: marked as handed over, it would have to be found again, job by job."""
-    engine = await begin()
-    made = await engine.submit("test_pauses.waiter")
-    await engine.work()
-    with monkeypatch.context() as away:
-        away.setattr(engine.hub.handover, "fits", lambda _queue: False)
-        await arrive(engine, "p1")
-    row = await engine.job(made)
-    assert (row.state, row.dispatched_at) == ("queued", None)
-    await engine.work()
-    assert (await engine.job(made)).state == "succeeded"
