@@ -305,7 +305,7 @@ def make(hub: Hub, alone: Sequence[str] = ()) -> Worker:
         store,
         make_execute(hub, store),
         make_relay(hub, store),
-        Quarantine(alone, store.worker) if alone else None,
+        Quarantine(alone, store.worker, config.lease.total_seconds()) if alone else None,
         pace=Pace(config.concurrency, config.lease, config.heartbeat, config.shutdown_grace),
         release=hub.config.release,
     )

@@ -1,11 +1,14 @@
 """A worker process with jobs made up for tests: `python -m tests.processes`, stores and pace from the environment."""
 
+import asyncio
 import os
 import signal
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 from hub import JobContext, job
 from hub.bootstrap import build
@@ -34,6 +37,14 @@ async def kill_worker(_ctx: JobContext, _args: shop.Order) -> None:
 async def hang(_ctx: JobContext, _args: shop.Order) -> None:
     """What a loop that never awaits does to its worker."""
     threading.Event().wait()
+
+
+@job(timeout=timedelta(seconds=0.1))
+async def cling(_ctx: JobContext, _args: shop.Order) -> None:
+    """Whatever it is told, it goes on."""
+    while True:
+        with suppress(BaseException):
+            await asyncio.sleep(60)
 
 
 @job()
@@ -72,7 +83,7 @@ async def announce(ctx: JobContext, args: shop.Order) -> None:
 
 
 def _release(*jobs: JobSpec) -> Registry:
-    return Registry.of(providers=[shop.shop], jobs=[ship, kill_worker, hang, *jobs])
+    return Registry.of(providers=[shop.shop], jobs=[ship, kill_worker, hang, cling, *jobs])
 
 
 RELEASES: Mapping[str, Registry] = {

@@ -1,7 +1,9 @@
 """Real workers, killed in the middle of real requests: everything is done, soon, and nothing twice."""
 
 import asyncio
+import os
 import signal
+import subprocess
 
 from tests.processes.conftest import Hire, Shop, registered, settled
 from tests.services.engine import Engine
@@ -110,6 +112,40 @@ async def test_a_suspect_that_holds_its_process_up_is_ended_and_failed(hub: Engi
     assert row.error_message == "the process that the job had for itself ended with status 1"
     assert "in hang" in worker.output()
     assert worker.returncode is None
+
+
+async def test_a_suspect_whose_process_is_stopped_is_taken_from_it(
+    hub: Engine, provider: Shop, hire: Hire
+) -> None:
+    """SIGSTOP: the worker lives and keeps the lease, so nobody else would ever come for the job."""
+    made = await hub.submit("fleet.ship", {"item": "a"})
+    await hub.hub.queue.redis.flushall()
+    await hub.sql("UPDATE jobs SET crashes = 2, dispatched_at = NULL, dispatch = 0")
+    worker = hire()
+    await until(lambda: provider.waiting == 1, within=60)
+    children = await asyncio.to_thread(
+        subprocess.run, ["pgrep", "-P", str(worker.pid)], capture_output=True, text=True, check=True
+    )
+    [cell] = children.stdout.split()
+    os.kill(int(cell), signal.SIGSTOP)
+    await settled(hub, 30)
+    row = await hub.job(made)
+    assert (row.state, row.reason) == ("failed", "crash_loop")
+    assert row.error_message == "the process that the job had for itself fell silent"
+    assert worker.returncode is None
+
+
+async def test_a_suspect_that_does_not_hear_its_timeout_is_ended_and_failed(hub: Engine, hire: Hire) -> None:
+    """Its process breathes, so only the time that the job was given tells."""
+    made = await hub.submit("fleet.cling")
+    await hub.hub.queue.redis.flushall()
+    await hub.sql("UPDATE jobs SET crashes = 2, dispatched_at = NULL, dispatch = 0")
+    worker = hire(HUB_WORKER_SHUTDOWN_GRACE="0.2")
+    await settled(hub, 30)
+    row = await hub.job(made)
+    assert (row.state, row.reason) == ("failed", "crash_loop")
+    assert row.error_message == "the process that the job had for itself ended with status 1"
+    assert "the job does not end" in worker.output()
 
 
 async def test_a_worker_told_to_stop_ends_in_good_order(hub: Engine, provider: Shop, hire: Hire) -> None:
