@@ -192,7 +192,9 @@ class Worker(ArqWorker):
             return
         suspects = max(0, (self._quarantine.cells if self._quarantine else 1) - self._suspects)
         # Half of the places at most: a backlog of what was held must not keep everything else waiting.
-        handed = await self._relay.take_held(self._queues, math.ceil(room / 2))
+        held = await self._relay.take_held(self._queues, math.ceil(room / 2), suspects)
+        handed = [(job.job, job.dispatch) for job in held]
+        suspects -= sum(job.suspect for job in held)
         if room > len(handed):
             handed += await self._queue.take(self._queues, room - len(handed), suspects)
         if len(handed) < room:

@@ -15,7 +15,7 @@ import structlog
 
 from hub.domain.errors import Unavailable
 from hub.domain.jobs import decide
-from hub.infra.queue import Handed, ReadyQueue
+from hub.infra.queue import Ready, ReadyQueue
 from hub.infra.recurring import Recurring
 from hub.infra.store.execution import Abandoned, ExecutionStore
 from hub.infra.store.relay import RelayStore
@@ -158,9 +158,10 @@ class Relay:
             if released < _BATCH:
                 break
 
-    async def take_held(self, queues: Sequence[str], limit: int) -> list[Handed]:
+    async def take_held(self, queues: Sequence[str], limit: int, suspects: int) -> list[Ready]:
         """What other releases could not run and this worker may: for it alone, so that it does not go round in circles.
 
+        At most so many suspects, as they run apart; the others of them are left to whoever has a place.
         Looked for once a sweep; at once again while there is more; and seldom where the look itself takes long.
         """
         loop = asyncio.get_running_loop()
@@ -168,7 +169,7 @@ class Relay:
         if began < self._held_at:
             return []
         worker, known = self._execution.worker, sorted(self._registry.jobs)
-        handed = await self._store.take_held(worker, queues, known, limit)
+        handed = await self._store.take_held(worker, queues, known, limit, suspects)
         self._moved("released", len(handed))
         if len(handed) < limit:
             now = loop.time()

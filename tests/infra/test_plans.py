@@ -225,7 +225,7 @@ CASES: dict[str, tuple[Query, str]] = {
     "rescue": (relaying(lambda store: store.abandoned(1000)), "jobs_relay_rescue"),
     "hold": (hold, "jobs_relay_refill"),
     "release": (relaying(lambda store: store.release_held(1000)), "jobs_held"),
-    "take held": (relaying(lambda store: store.take_held(WORKER, ["default"], ["a.b"], 100)), "jobs_held"),
+    "take held": (relaying(lambda store: store.take_held(WORKER, ["default"], ["a.b"], 100, 4)), "jobs_held"),
     "claim": (executing(lambda store: store.claim([(JOB, 1)] * 10, ["a.b"])), "jobs_pkey"),
     "running": (executing(lambda store: store.running()), "jobs_relay_rescue"),
     "settle": (executing(lambda store: store.settle([DONE] * 10)), BY_JOB_OR_WORKER),

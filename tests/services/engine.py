@@ -52,8 +52,9 @@ class Engine:
         """Fill the buffers, take all that is ready and claim it."""
         await self.relay.refill()
         queues = sorted({"default"} | {spec.queue for spec in self.hub.registry.jobs.values()})
-        held = await self.relay.take_held(queues, 1000)
-        return await self.execute.claim([*held, *await self.hub.queue.take(queues, 1000)])
+        held = await self.relay.take_held(queues, 1000, 1000)
+        handed = [(job.job, job.dispatch) for job in held]
+        return await self.execute.claim([*handed, *await self.hub.queue.take(queues, 1000)])
 
     async def work(self) -> int:
         """Run all that is due to its end; gives how many attempts were made."""

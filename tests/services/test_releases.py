@@ -33,13 +33,13 @@ async def test_a_worker_tries_once_what_did_not_fit(start: Start) -> None:
     """What still does not fit is held again, for any other worker, and has used up nothing."""
     engine = await start(work)
     made = await held(engine)
-    assert await engine.relay.take_held(["default"], 10) == []
+    assert await engine.relay.take_held(["default"], 10, 4) == []
     for attempt in (2, 3):
         started = await another(engine.hub)
         assert await started.work() == 1
         again = (await another(engine.hub)).relay._store
         for worker in (engine.store.worker, started.store.worker):
-            assert await again.take_held(worker, ["default"], ["test_releases.work"], 10) == []
+            assert await again.take_held(worker, ["default"], ["test_releases.work"], 10, 4) == []
         row = await engine.job(made)
         assert (row.state, row.reason, row.attempt, row.failures) == ("held", "args_unknown", attempt, 0)
 
@@ -61,11 +61,11 @@ async def test_what_was_held_is_handed_to_the_worker_that_asks(start: Start) -> 
     made = await new.submit("test_releases.work")
     assert await old.work() == 0
     assert (await new.job(made)).reason == "unknown_job"
-    assert await old.relay.take_held(["default"], 10) == []
-    [handed] = await new.relay.take_held(["default"], 10)
+    assert await old.relay.take_held(["default"], 10, 4) == []
+    [handed] = await new.relay.take_held(["default"], 10, 4)
     assert await new.hub.queue.depths(["default"]) == {"default": 0}
     assert await old.work() == 0
-    [claimed] = await new.execute.claim([handed])
+    [claimed] = await new.execute.claim([(handed.job, handed.dispatch)])
     row = await new.job(made)
     assert (claimed.id, row.state, row.dispatch, row.attempt) == (made, "running", 2, 1)
 
@@ -75,7 +75,7 @@ async def test_a_worker_that_dies_with_it_in_hand_loses_nothing(start: Start) ->
     new, old = await start(work), await start()
     made = await new.submit("test_releases.work")
     assert await old.work() == 0
-    assert len(await new.relay.take_held(["default"], 10)) == 1
+    assert len(await new.relay.take_held(["default"], 10, 4)) == 1
     await new.sql("UPDATE jobs SET dispatched_at = now() - interval '1 minute'")
     await new.relay.sweep()
     assert await new.work() == 1
@@ -98,9 +98,24 @@ async def test_only_what_waits_for_a_release_is_taken_up(start: Start, reason: s
         application=application,
         reason=reason,
     )
-    sizes = [len(await engine.relay.take_held(["default"], 20)) for _ in range(4)]
+    sizes = [len(await engine.relay.take_held(["default"], 20, 4)) for _ in range(4)]
     assert sizes == ([20, 20, 10, 0] if taken else [0] * 4)
     await engine.hub.operate.pause(engine.principal, "aside")
-    assert await (await another(engine.hub)).relay.take_held(["aside"], 20) == []
+    assert await (await another(engine.hub)).relay.take_held(["aside"], 20, 4) == []
     queued = await engine.sql("SELECT DISTINCT name, queue FROM jobs WHERE state = 'queued'")
     assert [tuple(row) for row in queued] == ([("test_releases.work", "default")] if taken else [])
+
+
+async def test_no_more_suspects_are_taken_than_there_are_places_for(start: Start) -> None:
+    """They would be claimed, and wait in the worker's hands; the others fill the room that is left."""
+    new, old = await start(work), await start()
+    made = [await new.submit("test_releases.work") for _ in range(9)]
+    assert await old.work() == 0
+    await new.sql("UPDATE jobs SET crashes = 2 WHERE id = ANY(CAST(:ids AS uuid[]))", ids=made[:5])
+    taken = await new.relay.take_held(["default"], 5, 2)
+    assert sorted(job.suspect for job in taken) == [False, False, False, True, True]
+    store = (await another(new.hub)).relay._store
+    left = await store.take_held(new.store.worker, ["default"], ["test_releases.work"], 10, 0)
+    assert [job.suspect for job in left] == [False]
+    held = await new.sql("SELECT count(*), min(crashes) FROM jobs WHERE state = 'held'")
+    assert [tuple(row) for row in held] == [(3, 2)]

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from hub.domain.jobs import is_suspect
-from hub.infra.queue import Handed, Ready
+from hub.domain.jobs import SUSPECT_AFTER, is_suspect
+from hub.infra.queue import Ready
 from hub.infra.store.database import Database
 from hub.infra.store.execution import ABANDONED, Abandoned, abandoned
 
@@ -98,19 +98,25 @@ UPDATE jobs j SET state = 'queued', reason = NULL FROM free f WHERE j.id = f.id 
 
 # Handed over to the worker that asks and not to Redis, where a worker of another release might take it and hold it again.
 # Whether arguments and recorded steps fit can only be told by trying: each worker tries a job once in its life.
-_TAKE_HELD = text("""
-WITH mine AS (
+_FITTING = """
     SELECT j.id FROM jobs j JOIN queues q ON q.name = j.queue
     WHERE j.state = 'held' AND j.queue = ANY(CAST(:queues AS text[])) AND q.paused_at IS NULL
       AND j.name = ANY(CAST(:known AS text[]))
       AND (j.reason = 'unknown_job' OR j.reason IN ('args_unknown', 'steps_changed') AND NOT EXISTS (
           SELECT FROM attempts a WHERE a.job_id = j.id AND a.worker_id = :worker AND a.outcome = 'held'
       ))
-    LIMIT :limit FOR UPDATE OF j SKIP LOCKED
+"""
+_TAKE_HELD = text(f"""
+WITH suspects AS (
+    {_FITTING} AND j.crashes >= {SUSPECT_AFTER} LIMIT least(CAST(:limit AS int), CAST(:suspects AS int)) FOR UPDATE OF j SKIP LOCKED
+), others AS (
+    {_FITTING} AND j.crashes < {SUSPECT_AFTER}
+    LIMIT CAST(:limit AS int) - (SELECT count(*) FROM suspects) FOR UPDATE OF j SKIP LOCKED
 )
 UPDATE jobs j SET state = 'queued', reason = NULL, dispatch = j.dispatch + 1, dispatched_at = now()
-FROM mine m WHERE j.id = m.id RETURNING j.id, j.dispatch
-""")
+FROM (SELECT id FROM suspects UNION ALL SELECT id FROM others) m WHERE j.id = m.id
+RETURNING j.id, j.dispatch, j.queue, j.priority, j.run_at, j.crashes
+""")  # noqa: S608 - constants
 
 _KNOW_QUEUES = text("INSERT INTO queues (name) SELECT unnest(CAST(:names AS text[])) ON CONFLICT DO NOTHING")
 
@@ -194,11 +200,17 @@ class RelayStore:
         return len(await self._database.run(_RELEASE_HELD, {"limit": limit}))
 
     async def take_held(
-        self, worker: UUID, queues: Sequence[str], known: Sequence[str], limit: int
-    ) -> list[Handed]:
+        self, worker: UUID, queues: Sequence[str], known: Sequence[str], limit: int, suspects: int
+    ) -> list[Ready]:
         """Hand to this worker what was held by workers of another release, and what it has not tried itself."""
-        parameters = {"worker": worker, "queues": list(queues), "known": list(known), "limit": limit}
-        return [(row.id, row.dispatch) for row in await self._database.run(_TAKE_HELD, parameters)]
+        parameters = {
+            "worker": worker,
+            "queues": list(queues),
+            "known": list(known),
+            "limit": limit,
+            "suspects": suspects,
+        }
+        return [_ready(row) for row in await self._database.run(_TAKE_HELD, parameters)]
 
 
 def _ready(row: Any) -> Ready:
