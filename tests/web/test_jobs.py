@@ -1,6 +1,7 @@
 """Submitting, looking, waiting, retrying and cancelling over HTTP."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -388,3 +389,41 @@ async def test_a_waiting_job_is_cancelled_and_can_be_retried(shop: Client, admin
     cancelled = await admin.post(f"/v1/jobs/{job['id']}/cancel", {"reason": "sent by hand"})
     assert (cancelled.json["state"], cancelled.json["next"]["action"]) == ("cancelled", "none")
     assert (await admin.post(f"/v1/jobs/{job['id']}/retry")).json["state"] == "queued"
+
+
+async def test_a_job_whose_undoing_has_stopped_is_closed_with_a_reason(
+    shop: Client, admin: Client, query: Query
+) -> None:
+    """It becomes what its ending says; who closed it and why is kept, and then nobody can change it."""
+    job = await submit(shop)
+    await fail(query, job["id"], "compensation_failed")
+    failure = {"code": "sold_out", "message": "sold out", "kind": "Fail", "signature": "5f0c"}
+    ending = json.dumps({"state": "failed", "reason": "stopped", "failure": failure})
+    await query(f"UPDATE jobs SET ending = '{ending}'")  # noqa: S608 - a constant
+    address = f"/v1/jobs/{job['id']}/cancel"
+    refused = await admin.post(address)
+    assert (refused.status, refused.json["code"]) == (409, "reason_needed")
+    assert 'cancel, give {"reason"' in refused.json["detail"]
+    closed = (await admin.post(address, {"reason": "refunded by hand"})).json
+    assert (closed["state"], closed["reason"], closed["error"]) == ("failed", "stopped", failure)
+    assert (closed["next"]["action"], closed["retry"]["allowed"]) == ("none", False)
+    [(actor, detail)] = await query("SELECT actor, detail FROM audit_log WHERE action = 'job.close'")
+    assert actor.startswith("operators")
+    assert "refunded by hand" in detail
+    for action in ("cancel", "retry"):
+        again = await admin.post(f"/v1/jobs/{job['id']}/{action}", {"reason": "again"})
+        assert again.status == 409
+    assert await query("SELECT state, reason FROM jobs") == [("failed", "stopped")]
+
+
+async def test_a_cancelled_job_names_what_may_have_happened(
+    shop: Client, admin: Client, query: Query
+) -> None:
+    """In lists, too: it is not nothing that comes next."""
+    job = await submit(shop)
+    await fail(query, job["id"], "exhausted")
+    await query("UPDATE jobs SET state = 'cancelled', reason = 'by_operator'")
+    [listed] = (await shop.get("/v1/jobs")).json["items"]
+    assert listed["next"]["action"] == "decide"
+    assert "never answered, so it may have happened" in listed["next"]["text"]
+    assert "hub-key" in listed["next"]["text"]
