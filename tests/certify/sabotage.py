@@ -12,7 +12,7 @@ from uuid import uuid4
 from sqlalchemy import TextClause, text
 
 from hub import worker
-from hub.infra.store import intake, relay, settlements
+from hub.infra.store import intake, relay, settlements, waits
 from hub.infra.store import steps as step_lines
 from hub.services import calls
 
@@ -24,6 +24,7 @@ class Sabotage(StrEnum):
     RESCUE = "rescue"  # nobody takes the jobs of a dead worker
     REHAND = "rehand"  # nobody hands over again what Redis lost
     DEDUPE = "dedupe"  # every delivery and every request is a new one
+    WAKE = "wake"  # nobody joins events and waits, neither after the commit nor in the sweep
     KEY = "key"  # every send has an idempotency key of its own
 
 
@@ -81,6 +82,15 @@ def _no_dedupe() -> None:
     )
 
 
+def _no_wake() -> None:
+    for name in ("_WAKE_BY_EVENTS", "_WAKE_JOBS"):
+        _rewrite(
+            waits,
+            name,
+            ("IS DISTINCT FROM j.event_id AND j.state = 'waiting'", "IS DISTINCT FROM j.event_id AND false"),
+        )
+
+
 def _no_key() -> None:
     _replace(calls, "idempotency_key", lambda job, position, _serial: f"hub-{job}-{position}-{uuid4()}")
 
@@ -106,5 +116,6 @@ _ACTS: Mapping[Sabotage, Callable[[], None]] = {
     Sabotage.RESCUE: _no_rescue,
     Sabotage.REHAND: _no_rehand,
     Sabotage.DEDUPE: _no_dedupe,
+    Sabotage.WAKE: _no_wake,
     Sabotage.KEY: _no_key,
 }

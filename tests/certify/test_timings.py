@@ -54,6 +54,12 @@ def test_work_is_back_when_the_last_job_that_was_held_up_runs_again() -> None:
     assert work_again(replace(KILL, began=50.0), interrupted()) is None
 
 
+@pytest.mark.parametrize("kind", [Kind.REDIS_FLUSHED, Kind.REDIS_KILLED])
+def test_redis_holds_up_what_waits_and_not_what_another_fault_interrupted(kind: Kind) -> None:
+    """The same job lost its worker, and waited for that one's lease: with Redis that has nothing to do."""
+    assert work_again(Happened(Fault(kind, 0.0), began=10.0, ended=11.0), interrupted()) == 2.0
+
+
 def test_after_a_providers_fault_work_is_back_when_what_failed_has_ended() -> None:
     """However often it was tried."""
     hit = (attempt(1, "failed", 9.0, 10.5), attempt(2, started=14.0, finished=15.0))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from tests.certify.books import Attempt, Books, Client, Job
 from tests.certify.faults import Happened
-from tests.certify.schedule import TIMES
+from tests.certify.schedule import TIMES, Kind
 
 QUIET = "nothing at that moment"
+_REDIS = {Kind.REDIS_FLUSHED, Kind.REDIS_KILLED}
 _AFTERMATH = 1.0  # seconds after a provider's fault was ordered in which its requests arrive
 
 
@@ -131,8 +132,9 @@ def _went_on_after(one: Happened, job: Job) -> float | None:
     """When a job that was due, or lost its worker, was started (again); None if the fault did not touch it."""
     if job.created > one.began or (job.settled is not None and job.settled <= one.began):
         return None
-    if (current := _at(job.attempts, one.began)) and current.outcome != "interrupted":
-        return None
+    current = _at(job.attempts, one.began)
+    if current and (current.outcome != "interrupted" or one.fault.kind in _REDIS):
+        return None  # what runs needs no Redis: if it was interrupted, then by another fault
     past = [attempt for attempt in job.attempts if attempt.finished <= one.began]
     if current is None and past and past[-1].outcome in {"failed", "snoozed"}:
         return None  # it waited for its time, not for us

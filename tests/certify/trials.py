@@ -19,7 +19,7 @@ class Trial:
 
     Attributes:
         breaks: the invariant that must be found broken.
-        shows: what an offence against it must say, so that it is broken for no other reason.
+        shows: what an offence against it must say: what the lack of that safeguard does.
         faults: in which the safeguard is needed; providers' faults befall the one with idempotency keys.
     """
 
@@ -59,6 +59,9 @@ TRIALS: Mapping[Sabotage, Trial] = {
     Sabotage.REHAND: Trial(Invariant.FINISHED, "still queued", {Kind.REDIS_FLUSHED: 2}, MIX, HABITS),
     Sabotage.DEDUPE: Trial(
         Invariant.NONE_DOUBLED, "has 2 jobs", {Kind.WEB_KILLED: 1}, MIX, {Habit.NERVOUS: 0.5, Habit.CUT: 0.5}
+    ),
+    Sabotage.WAKE: Trial(
+        Invariant.FINISHED, "still waiting", {Kind.WEB_KILLED: 1}, {Input.APPROVED: 1.0}, HABITS
     ),
     Sabotage.KEY: Trial(Invariant.DONE_ONCE, "paid 2 times", {Kind.RESET_AFTER: 3}, MIX, HABITS),
 }
