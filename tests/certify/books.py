@@ -10,7 +10,7 @@ import asyncpg
 
 from tests.certify.faults import Happened, Injector
 from tests.certify.load import Sent
-from tests.certify.schedule import Input
+from tests.certify.schedule import LEASE, Input
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,9 @@ class Books:
         bank: effects by reference, at the provider that honours idempotency keys.
         courier: effects by reference, at the provider that does not.
         errors: lines that the hub's processes logged as errors, by what they say.
+        pids: of the workers, by id.
+        lapsed: the pids of those that said that they lost their lease.
+        lease: a worker's, in seconds.
         complaints: what supervision saw: processes that ended by themselves, or badly.
     """
 
@@ -89,6 +92,9 @@ class Books:
     happened: Sequence[Happened] = ()
     errors: Counter[str] = field(default_factory=Counter)
     complaints: Sequence[str] = ()
+    pids: Mapping[str, int] = field(default_factory=dict)
+    lapsed: Sequence[int] = ()
+    lease: float = LEASE
 
     def jobs_by_reference(self) -> Mapping[str, list[Job]]:
         """The jobs of each input."""
@@ -98,6 +104,7 @@ class Books:
         return found
 
 
+LEASE_LOST = "lease lost"
 _JOBS = """
 SELECT j.id, j.event_id, j.name, j.state, j.reason, j.attempt, j.failures, j.created_at, j.settled_at,
        coalesce(j.args->>'reference', j.args->>'description', convert_from(e.body, 'UTF8')::jsonb->>'reference') AS reference
@@ -107,18 +114,22 @@ _ATTEMPTS = "SELECT job_id, number, outcome, started_at, finished_at, worker_id,
 _STEPS = "SELECT job_id, position, provider, certainty, sends FROM steps ORDER BY job_id, position"
 
 
-async def close(injector: Injector, sent: Sequence[Sent]) -> Books:
+async def close(injector: Injector, sent: Sequence[Sent], lease: float) -> Books:
     """Read everything, now that all is over."""
     stage = injector.stage
-    logs = [text for slot in stage.slots for text in (*slot.logs, slot.child.output() if slot.child else "")]
+    logs = [said for slot in stage.slots for said in slot.logs]
+    logs += [(slot.child.pid, slot.child.output()) for slot in stage.slots if slot.child]
     return Books(
         [_client(one) for one in sent],
         _jobs(await stage.rows(_JOBS), await stage.rows(_ATTEMPTS), await stage.rows(_STEPS)),
         Counter(await injector.books(0)),
         Counter(await injector.books(1)),
         sorted(injector.happened, key=lambda one: one.began),
-        errors_in(logs),
+        errors_in(text for _, text in logs),
         tuple(injector.complaints),
+        {str(row["id"]): row["pid"] for row in await stage.rows("SELECT id, pid FROM workers")},
+        [pid for pid, text in logs if errors_in([text])[LEASE_LOST]],
+        lease,
     )
 
 

@@ -36,6 +36,7 @@ class Happened:
         ended: when its cause was gone: the process replaced, the server back, the provider well.
         web: the port's number, where it is about one web process.
         detail: what it hit, for people.
+        pid: of the process that was killed or frozen.
     """
 
     fault: Fault
@@ -43,6 +44,7 @@ class Happened:
     ended: float
     web: int | None = None
     detail: str = ""
+    pid: int | None = None
 
 
 Act = Callable[["Injector", Fault], Awaitable[Happened]]
@@ -97,7 +99,7 @@ class Injector:
             await slot.kill()
             await asyncio.sleep(fault.lasts)
             await slot.refill()
-            return Happened(fault, began, time.time(), web, f"{slot.name} (pid {pid})")
+            return Happened(fault, began, time.time(), web, slot.name, pid)
 
     async def freeze_worker(self, fault: Fault) -> Happened:
         """SIGSTOP in the middle of calls, for longer than the lease; SIGCONT: it finds its jobs with others."""
@@ -109,7 +111,7 @@ class Injector:
             slot.signal(signal.SIGSTOP)
             await asyncio.sleep(fault.lasts)
             slot.signal(signal.SIGCONT)
-            return Happened(fault, began, time.time(), None, f"{slot.name}, in the middle of {held} jobs")
+            return Happened(fault, began, time.time(), None, f"{slot.name}, amid {held} jobs", slot.pid)
 
     async def _busy(self, slot: Slot) -> int:
         """Wait until a worker is in the middle of jobs, for a moment at most; gives how many."""
@@ -134,7 +136,7 @@ class Injector:
                 await self._ready(slot)
                 if (status := await slot.stop()) != 0:
                     self.complaints.append(
-                        f"{slot.name} was asked to stop and ended with {status}: {slot.logs[-1][-2000:]}"
+                        f"{slot.name} was asked to stop and ended with {status}: {slot.logs[-1][1][-2000:]}"
                     )
                 await slot.refill()
                 # As every deploy does: the next one is only stopped when this one is back.

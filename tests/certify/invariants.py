@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tests.certify.books import Books, Job
-from tests.certify.schedule import Input
+from tests.certify.books import LEASE_LOST, Attempt, Books, Job
+from tests.certify.schedule import Input, Kind
 
 
 class Invariant(StrEnum):
@@ -161,6 +161,31 @@ def _budget(books: Books) -> Iterator[str]:
         failed = sum(attempt.outcome in {"failed", "uncertain"} for attempt in job.attempts)
         if job.failures != failed:
             yield f"{_told(job)} counts {job.failures} failures, and {failed} of its attempts failed"
+        for attempt in job.attempts:
+            if attempt.outcome == "failed" and attempt.code not in PROVIDERS_DOING:
+                yield f"{_told(job)}: attempt {attempt.number} failed with {attempt.code}, which no provider did"
+            if attempt.outcome != "interrupted" and _ended_while_gone(attempt, books):
+                yield f"{_told(job)}: attempt {attempt.number} {attempt.outcome} when its worker was gone"
+
+
+# What an attempt may fail with that counts: the codes of the faults of providers.
+PROVIDERS_DOING = frozenset({"status_503", "connection_lost", "timeout"})
+# A worker says itself how an attempt ended until it is dead; what it has said is then still written.
+_LAST_WORDS = 1.0
+
+
+def _ended_while_gone(attempt: Attempt, books: Books) -> bool:
+    """Whether it ended while its worker was dead or stopped: that is somebody else's word, and is no failure."""
+    pid = books.pids.get(attempt.worker)
+    for one in books.happened:
+        frozen = one.fault.kind is Kind.WORKER_FROZEN
+        # The processes of a frozen worker's suspects go on for as long as its lease.
+        gone = one.began + (books.lease if frozen else _LAST_WORDS)
+        if one.pid != pid or pid is None or attempt.started > one.began or attempt.finished <= gone:
+            continue
+        if not frozen or attempt.finished < one.ended:
+            return True
+    return False
 
 
 def _no_crash_loop(books: Books) -> Iterator[str]:
@@ -183,13 +208,28 @@ def _processes(books: Books) -> Iterator[str]:
 
 # A worker that was frozen says so when it wakes; its jobs are others' by then. A job that fails for good is news for
 # people, and judged by other invariants. One that starts while PostgreSQL is away says that it waits.
-EXPECTED_ERRORS = ("lease lost", "job failed", "hub: PostgreSQL at", "DETAIL:")
+EXPECTED_ERRORS = (LEASE_LOST, "job failed", "hub: PostgreSQL at", "DETAIL:")
 
 
 def _no_errors(books: Books) -> Iterator[str]:
     for line, count in books.errors.most_common():
         if not line.startswith(EXPECTED_ERRORS):
             yield f"{count} times: {line}"
+    for pid in books.lapsed:
+        if not _cost_its_lease(pid, books):
+            yield f"the worker with pid {pid} lost its lease, and nothing kept it from renewing it"
+
+
+def _cost_its_lease(pid: int, books: Books) -> bool:
+    """Whether it was frozen, or cut off from PostgreSQL from one renewal until its lease lapsed."""
+    away = {Kind.POSTGRES_KILLED, Kind.POSTGRES_FULL}
+    renewal = books.lease / 4
+    return any(
+        one.pid == pid
+        if one.fault.kind is Kind.WORKER_FROZEN
+        else one.fault.kind in away and one.ended - one.began + renewal >= books.lease
+        for one in books.happened
+    )
 
 
 def _told(job: Job) -> str:

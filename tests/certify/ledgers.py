@@ -11,10 +11,14 @@ NAMES = {Input.CHARGE: "payments.charge", Input.LETTER: "work.send_letter"}
 
 
 def attempt(
-    number: int = 1, outcome: str = "succeeded", started: float = 1.0, finished: float = 2.0
+    number: int = 1,
+    outcome: str = "succeeded",
+    started: float = 1.0,
+    finished: float = 2.0,
+    code: str | None = None,
 ) -> Attempt:
     """A row of the history."""
-    return Attempt(number, outcome, started, finished, "worker", None)
+    return Attempt(number, outcome, started, finished, "worker", code)
 
 
 def client(reference: str, kind: Input = Input.CHARGE) -> Client:

@@ -82,7 +82,7 @@ async def _run(
         await _drained(stage, tell, patience)
         drained = time.monotonic()
         supervising.cancel()
-        return Ended(await close(injector, clients.sent), loaded - began, drained - loaded)
+        return Ended(await close(injector, clients.sent, schedule.lease), loaded - began, drained - loaded)
 
 
 async def _drained(stage: Stage, tell: Tell, patience: float) -> None:

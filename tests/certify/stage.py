@@ -47,7 +47,7 @@ class Slot:
     environ: Mapping[str, str]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     child: Child | None = None
-    logs: list[str] = field(default_factory=list)
+    logs: list[tuple[int, str]] = field(default_factory=list)  # pid, output
 
     @property
     def name(self) -> str:
@@ -85,7 +85,7 @@ class Slot:
         assert self.child is not None
         child, self.child = self.child, None
         status = await asyncio.to_thread(how, child)
-        self.logs.append(child.output())
+        self.logs.append((child.pid, child.output()))
         return status
 
 

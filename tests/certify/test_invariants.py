@@ -7,8 +7,16 @@ from dataclasses import replace
 import pytest
 
 from tests.certify.books import Books, Step, errors_in
+from tests.certify.faults import Happened
 from tests.certify.invariants import CHECKS, Invariant, judge
 from tests.certify.ledgers import attempt, good, job, more, with_job, without
+from tests.certify.schedule import Fault, Kind
+
+
+def struck(kind: Kind, began: float, ended: float, pid: int | None = 7) -> Happened:
+    """A fault that hit that process, or a server."""
+    return Happened(Fault(kind, 0.0), began, ended, pid=pid)
+
 
 Spoil = Callable[[Books], Books]
 BANK_STEP, COURIER_STEP = "stripe", "courier"
@@ -109,6 +117,47 @@ BROKEN: list[tuple[Invariant, str, Spoil]] = [
         ),
     ),
     (
+        Invariant.BUDGET,
+        "failed with worker_lost, which no provider did",
+        lambda books: with_job(
+            books,
+            "one",
+            failures=1,
+            attempt=2,
+            attempts=(attempt(1, "failed", code="worker_lost"), attempt(2)),
+        ),
+    ),
+    *[
+        (
+            Invariant.BUDGET,
+            "attempt 1 failed when its worker was gone",
+            lambda books, kind=kind: replace(
+                with_job(
+                    books,
+                    "one",
+                    failures=1,
+                    attempt=2,
+                    attempts=(attempt(1, "failed", 1.0, 10.5, "timeout"), attempt(2)),
+                ),
+                happened=[struck(kind, 1.5, 12.0)],
+                pids={"worker": 7},
+            ),
+        )
+        for kind in (Kind.WORKER_KILLED, Kind.WORKER_FROZEN)
+    ],
+    *[
+        (
+            Invariant.NO_ERRORS,
+            "the worker with pid 7 lost its lease",
+            lambda books, happened=happened: replace(books, lapsed=[7], happened=happened),
+        )
+        for happened in (
+            [],
+            [struck(Kind.WORKER_FROZEN, 1.0, 12.0, pid=8)],
+            [struck(Kind.POSTGRES_KILLED, 1.0, 3.0, pid=None)],
+        )
+    ],
+    (
         Invariant.NO_CRASH_LOOP,
         "crash loop",
         lambda books: with_job(books, "one", state="failed", reason="crash_loop"),
@@ -155,6 +204,26 @@ def test_an_invariant_complains(invariant: Invariant, offence: str, spoil: Spoil
 def test_every_invariant_is_tried() -> None:
     """A new one needs a case that it must complain of."""
     assert {invariant for invariant, _, _ in BROKEN} == set(Invariant)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [struck(Kind.WORKER_FROZEN, 1.0, 12.0), struck(Kind.POSTGRES_KILLED, 1.0, 7.5, pid=None)],
+)
+def test_a_lease_may_be_lost_by_who_could_not_renew_it(fault: Happened) -> None:
+    """Frozen, or cut off from PostgreSQL for a lease, counted from the renewal before."""
+    books = replace(good(), lapsed=[7], happened=[fault])
+    assert list(CHECKS[Invariant.NO_ERRORS](books)) == []
+
+
+def test_what_a_provider_did_may_use_up_budget() -> None:
+    """And a worker that was killed had its last words; one that was frozen goes on when it wakes."""
+    attempts = (attempt(1, "failed", 1.0, 2.0, "status_503"), attempt(2, started=3.0, finished=12.5))
+    books = with_job(good(), "one", failures=1, attempt=2, attempts=attempts)
+    happened = [struck(Kind.WORKER_KILLED, 1.9, 2.5), struck(Kind.WORKER_FROZEN, 4.0, 12.4)]
+    for one in (happened[:1], happened[1:]):
+        kept = replace(books, happened=one, pids={"worker": 7})
+        assert list(CHECKS[Invariant.BUDGET](kept)) == []
 
 
 def test_what_a_run_provokes_is_no_error() -> None:
