@@ -41,8 +41,12 @@ class Bodies:
         if (request.content_length or 0) > limit:
             raise _too_large(limit)
         content = request.content
-        # Most bodies arrive with their headers; a timer would cost more than reading them.
-        body = content.read_nowait() if content.is_eof() else await self._collect(request, limit)
+        try:
+            # Most bodies arrive with their headers; a timer would cost more than reading them.
+            body = content.read_nowait() if content.is_eof() else await self._collect(request, limit)
+        except ConnectionError:
+            # Also of a body that is whole: aiohttp tells of a client that hung up wherever it is asked next.
+            raise HttpProblem(400, "unreadable_body", "the client has hung up", close=True) from None
         if len(body) > limit:
             raise _too_large(limit)
         return body
