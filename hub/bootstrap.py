@@ -255,6 +255,7 @@ def _tools(hub: Hub, store: ExecutionStore) -> Tools:
         log_of=log_of,
         heard=WaitStore(hub.database).heard,
         operations=hub.registry.operations,
+        sources=hub.registry.sources,
         new_id=hub.new_id,
     )
 

@@ -17,6 +17,7 @@ from hub.domain.encoding import without_nul
 from hub.domain.errors import HubError, StepsChanged, UncertainEffect
 from hub.domain.jobs import Failure
 from hub.domain.providers import Call, Operation, Provider
+from hub.domain.sources import Source
 from hub.domain.specs import Log
 from hub.infra.store.execution import Claimed
 from hub.infra.store.settlements import Child
@@ -46,6 +47,7 @@ class Tools:
         log_of: a logger that knows the job.
         heard: job, wait, until -> the event that ends it, if it came by then.
         operations: what undo steps may call, by the registry's names.
+        sources: whose events may be waited for.
         new_id: makes UUIDv7s.
     """
 
@@ -56,6 +58,7 @@ class Tools:
     log_of: Callable[[Claimed], Log]
     heard: Callable[[UUID, Wait, datetime], Awaitable[Heard | None]]
     operations: Mapping[str, Operation[Any, Any]]
+    sources: Mapping[str, Source]
     new_id: Callable[[], UUID]
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from hub.domain.effects import Certainty, StepKind
 from hub.domain.encoding import without_nul
 from hub.domain.errors import Invalid, StepsChanged, WaitTimedOut
-from hub.domain.sources import MAX_IDENTIFIER
+from hub.domain.sources import MAX_IDENTIFIER, Source
 from hub.domain.specs import E
 from hub.infra.store.steps import RecordedStep
 from hub.infra.store.waits import Heard, Wait
@@ -50,22 +50,30 @@ class Awaited:
 
 
 def awaited(
+    sources: Mapping[str, Source],
     event: str | tuple[str, ...],
-    about: str,
+    about: object,
     timeout: timedelta,
     since: datetime | None,
 ) -> Awaited:
-    """Read what a job asks for. Raises Invalid where nothing could ever match."""
+    """Read what a job asks for. Raises Invalid where nothing could ever come."""
     events = (event,) if isinstance(event, str) else tuple(event)
     parts = [one.partition(":") for one in events]
-    sources = {source for source, _, _ in parts}
-    if len(sources) != 1 or not all(source and kind for source, _, kind in parts):
-        message = f"{events} must be '<source>:<type>', or several of one source"
-        raise Invalid(message, code="invalid_wait")
-    if not about or len(about) > MAX_IDENTIFIER or not about.isprintable():
-        message = f"about must be 1 to {MAX_IDENTIFIER} printable characters"
-        raise Invalid(message, code="invalid_wait")
-    return Awaited(sources.pop(), tuple(kind for _, _, kind in parts), about, timeout, since)
+    names = {source for source, _, _ in parts}
+    if len(names) != 1 or not all(source and kind for source, _, kind in parts):
+        raise _invalid(f"{events} must be '<source>:<type>', or several of one source")
+    name = names.pop()
+    if name not in sources:
+        raise _invalid(f"there is no webhook source {name!r}; there are {', '.join(sources) or 'none'}")
+    if sources[name].subject is None:
+        raise _invalid(f"{name} does not say what its events are about: give its Source a `subject`")
+    if not isinstance(about, str) or not 0 < len(about) <= MAX_IDENTIFIER or not about.isprintable():
+        raise _invalid(f"`about` must be text of 1 to {MAX_IDENTIFIER} printable characters")
+    return Awaited(name, tuple(kind for _, _, kind in parts), about, timeout, since)
+
+
+def _invalid(message: str) -> Invalid:
+    return Invalid(f"this cannot be waited for: {message}", code="invalid_wait")
 
 
 async def wait_for(attempt: Attempt, what: Awaited, model: type[E], position: int) -> E:

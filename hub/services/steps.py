@@ -86,7 +86,7 @@ class Context:
         since: datetime | None = None,
     ) -> E:
         """Go on when an event arrives; see `JobContext.wait_for`."""
-        what = pauses.awaited(event, about, timeout, since)
+        what = pauses.awaited(self._attempt.tools.sources, event, about, timeout, since)
         return await pauses.wait_for(self._attempt, what, model, self._attempt.next(what.name))
 
     async def enqueue(self, spec: JobSpec, /, *, delay: timedelta = _NOW, **args: Any) -> str:

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from hub import Args, Backoff, JobContext, WaitTimedOut, job
 from hub.infra.store.waits import WaitStore
 from tests.services import shop
 from tests.services.conftest import Start
-from tests.services.deliveries import SETTINGS, Arrived, delivery, source
+from tests.services.deliveries import SECRET, SETTINGS, Arrived, delivery, source
 from tests.services.engine import Engine, another
 
 SOON = Backoff(attempts=3, base=timedelta(milliseconds=1))
@@ -119,6 +121,16 @@ async def reader(ctx: JobContext, args: Parcel) -> str:
     return (await ctx.wait_for("depot:parcel.arrived", Named, about=args.number, timeout=HOUR)).name
 
 
+class Wanted(Args):
+    event: str
+    about: Any = "p1"
+
+
+@job(retry=SOON)
+async def hopeless(ctx: JobContext, args: Wanted) -> None:
+    await ctx.wait_for(args.event, Arrived, about=args.about, timeout=HOUR)
+
+
 @job(retry=SOON)
 async def careless(ctx: JobContext, args: Parcel) -> None:
     """Waits on as if its letter had been answered."""
@@ -136,7 +148,22 @@ async def greedy(ctx: JobContext, args: Parcel) -> str:
     return "came"
 
 
-ALL = (sleeper, waiter, patient, impatient, both, beside, careless, twins, deaf, tidy, fickle, reader, greedy)
+ALL = (
+    sleeper,
+    waiter,
+    patient,
+    impatient,
+    both,
+    beside,
+    hopeless,
+    careless,
+    twins,
+    deaf,
+    tidy,
+    fickle,
+    reader,
+    greedy,
+)
 Begin = Callable[[], Awaitable[Engine]]
 
 
@@ -364,6 +391,29 @@ async def test_an_effect_in_doubt_weighs_more_than_a_wait(begin: Begin, server: 
     row = await engine.job(made)
     assert (row.state, row.reason) == ("failed", "uncertain")
     assert not await engine.sql("SELECT 1 FROM waits")
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"event": "deepot:parcel.arrived"}, "there is no webhook source 'deepot'; there are depot, mute"),
+        ({"event": "mute:parcel.arrived"}, "mute does not say what its events are about"),
+        ({"event": "parcel.arrived"}, "must be '<source>:<type>'"),
+        ({"event": "depot:parcel.arrived", "about": 7}, "`about` must be text"),
+        ({"event": "depot:parcel.arrived", "about": ""}, "`about` must be text"),
+    ],
+)
+async def test_what_can_never_come_is_not_waited_for(start: Start, asked: dict[str, Any], why: str) -> None:
+    """The job fails at once, with what to do about it, and not when its time is up."""
+    mute = replace(source, name="mute", subject=None)
+    engine = await start(
+        *ALL, sources=(source, mute), environ={**SETTINGS, "HUB_WEBHOOK_MUTE_SECRET": SECRET}
+    )
+    made = await engine.submit("test_pauses.hopeless", asked)
+    await engine.work()
+    row = await engine.job(made)
+    assert (row.state, row.reason, row.error_code) == ("failed", "invalid", "invalid_wait")
+    assert why in row.error_message
 
 
 async def test_two_waits_for_the_same_take_two_events(begin: Begin) -> None:
