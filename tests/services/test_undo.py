@@ -113,7 +113,8 @@ async def test_what_was_done_is_undone_in_reverse(hub: Engine, server: shop.Serv
     assert (shown.next.action.value, shown.next.text) == (
         "none", "nothing: it has failed, and what it did was undone; submit a new job to try again",
     )  # fmt: skip
-    assert [attempt.outcome for attempt in await hub.attempts(made)] == ["failed", "compensated"]
+    attempts = [(one.outcome, one.error_code, one.error_signature) for one in await hub.attempts(made)]
+    assert attempts == [("failed", "sold_out", row.error_signature), ("compensated", None, None)]
     assert [(step.kind, step.certainty) for step in await hub.steps(made)] == [
         ("call", "confirmed"), ("undo", "confirmed"), ("call", "confirmed"), ("undo", "confirmed"),
     ]  # fmt: skip

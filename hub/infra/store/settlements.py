@@ -52,6 +52,9 @@ _SET_MORE = """,
         undone_at = CASE WHEN d.undone THEN clock_timestamp() END
 """
 _RETURN_MORE = ", j.correlation_id, j.application_id, j.created_at"
+_ERROR = "d.code, d.message, d.kind, d.signature"
+# What the job failed of stays its own. The attempt that did the undoing did it, so it has no error.
+_ERROR_MORE = ", ".join(f"CASE WHEN NOT d.undone THEN {column} END" for column in _ERROR.split(", "))
 _WITH_MORE = """
 , children AS (
     INSERT INTO jobs (id, name, args, queue, priority, correlation_id, state, run_at, application_id, parent_id)
@@ -107,7 +110,7 @@ WITH done AS (
 ), logged AS (
     INSERT INTO attempts (job_id, number, generation, outcome, error_code, error_message, error_kind, error_signature,
                           worker_id, started_at)
-    SELECT m.id, m.attempt, m.generation, d.outcome, d.code, d.message, d.kind, d.signature, :worker, m.started_at
+    SELECT m.id, m.attempt, m.generation, d.outcome, {_ERROR_MORE if more else _ERROR}, :worker, m.started_at
     FROM moved m JOIN done d ON d.job = m.id AND d.attempt = m.attempt
 ){_WITH_MORE if more else ""}
 SELECT id FROM moved
