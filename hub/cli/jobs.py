@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import click
 
 from hub.domain.errors import Conflict
-from hub.domain.jobs import JobState
+from hub.domain.jobs import SETTLED, JobState
 from hub.services.inspect import JobFilter
 from hub.services.views import ErrorView, JobDetail, JobView
 
@@ -20,6 +21,7 @@ from .options import cursor as cursor_option
 from .options import limit as limit_option
 from .options import reason as reason_option
 from .output import age, print_fields, print_json, print_line, print_note, print_table, span
+from .steps import STEPS, step_row, undoing, undone
 
 
 @click.group(cls=Group)
@@ -92,7 +94,10 @@ def retry(*, job: UUID, reason: str | None, as_json: bool) -> None:
 @reason_option
 @json_option
 def cancel(*, job: UUID, reason: str | None, as_json: bool) -> None:
-    """Cancel a job that no worker is at: what it did is undone first. With a reason, close one whose undoing has stopped."""
+    """Cancel a job that no worker is at, also one that waits half way: what it has recorded to undo is undone first.
+
+    With a reason, close one whose undoing has stopped.
+    """
     _told(at_desk(lambda desk: desk.operate.cancel(desk.principal, job, reason=reason)), as_json=as_json)
 
 
@@ -127,7 +132,9 @@ def _print_detail(job: JobDetail) -> None:
         [
             ("job", job.job),
             ("id", job.id),
-            ("state", f"{job.state}" + (f" ({job.reason})" if job.reason else "")),
+            ("state", _because(job.state, job.reason)),
+            ("undoing", undoing(job)),
+            ("undone", undone(job)),
             ("next", job.next.text),
             ("retry", job.retry.text if job.retry.allowed else None),
             ("error", _error(job.error)),
@@ -142,7 +149,7 @@ def _print_detail(job: JobDetail) -> None:
             ("accepted", job.created_at),
             ("due", job.run_at),
             ("settled", job.settled_at),
-            ("progress", job.progress),
+            ("progress", None if job.state in SETTLED else _progress(job.progress)),
             ("arguments", job.args),
             ("result", job.result),
         ]
@@ -162,19 +169,17 @@ def _print_detail(job: JobDetail) -> None:
         empty="No attempt has ended yet.",
     )
     if job.steps:
-        print_table(
-            ("STEP", "CALL", "EFFECT", "CERTAINTY", "SENT", "KEY AT THE PROVIDER", "ANSWER"),
-            [
-                (
-                    one.position,
-                    one.name,
-                    one.effect,
-                    one.certainty,
-                    one.sends,
-                    one.idempotency_key,
-                    one.answer or _error(one.error),
-                )
-                for one in job.steps
-            ],
-            empty="",
-        )
+        print_table(STEPS, [step_row(one, job) for one in job.steps], empty="")
+
+
+def _because(state: JobState, reason: str | None) -> str:
+    return f"{state} ({reason})" if reason else f"{state}"
+
+
+def _progress(said: Any) -> str | None:
+    """As `ctx.progress` said it: `1 of 3: paid`."""
+    if said is None:
+        return None
+    done, total, note = said.get("done"), said.get("total"), said.get("note")
+    share = f"{done}" if total is None else f"{done} of {total}"
+    return f"{share}: {note}" if note else share

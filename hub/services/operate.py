@@ -155,7 +155,7 @@ def _why_not_cancelled(job: JobDetail, *, decided: bool) -> Conflict:
         message = f'{job.next.text}; to cancel, give {{"reason": "what you found or did"}}'
         return Conflict(message, code="reason_needed")
     if job.ending is not None and job.undone_at is None and job.state not in _STOPPED:
-        message = f"what it did is being undone, and then it is {job.ending.state.value} ({job.next.text})"
+        message = f"{job.next.text}; then it is {job.ending.state.value}"
         return Conflict(message, code="job_being_undone")
     if job.state in CANCELLABLE or _takes_a_reason(job):
         return Conflict("the job has just changed; look again", code="just_changed")

@@ -1,7 +1,7 @@
 """What comes next for a job, and whether a retry is safe: pure, in words for people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -72,15 +72,13 @@ def next_of(  # noqa: PLR0911 - one for each state
     left: Left = _NOTHING_LEFT,
 ) -> Next:
     """Say what comes next for a job."""
-    if left.undoing and state in {JobState.QUEUED, JobState.RUNNING}:
-        return Next(NextAction.RUN, None, "what it did is being undone")
     match state:
         case JobState.SCHEDULED | JobState.RETRYING:
-            return due(attempt + 1, run_at)
+            return _said_of(left, due(attempt + 1, run_at))
         case JobState.QUEUED:
-            return _resumed(queue) if paused else WAITS_FOR_WORKER
+            return _said_of(left, _resumed(queue) if paused else WAITS_FOR_WORKER)
         case JobState.RUNNING:
-            return Next(NextAction.RUN, None, f"a worker is at attempt {attempt}")
+            return _said_of(left, Next(NextAction.RUN, None, f"a worker is at attempt {attempt}"))
         case JobState.WAITING:
             return Next(NextAction.WAIT, run_at, f"waits, until {_moment(run_at)} at the latest")
         case JobState.HELD:
@@ -93,6 +91,10 @@ def next_of(  # noqa: PLR0911 - one for each state
             return _cancelled(left)
         case _:
             assert_never(state)
+
+
+def _said_of(left: Left, plain: Next) -> Next:
+    return replace(plain, text=f"what it did is being undone: {plain.text}") if left.undoing else plain
 
 
 def retry_advice(

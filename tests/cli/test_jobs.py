@@ -84,6 +84,33 @@ def test_a_job_is_shown_with_all_that_is_known_of_it(cli: Cli, environ: dict[str
     assert cli("jobs", "show", str(job), "--json").json["args"] == CHARGE
 
 
+def test_a_job_that_is_being_undone_says_so_and_how_far_it_is(cli: Cli, environ: dict[str, str]) -> None:
+    """What it becomes, then that it was undone; progress in words, and of what is settled none."""
+    job = str(submitted(environ))
+    ending = '{"state": "cancelled", "reason": "by_operator", "failure": null}'
+    progress = '{"done": 1, "total": 3, "note": "holds the money"}'
+    url = environ["HUB_DATABASE_URL"]
+    sql(url, "UPDATE jobs SET ending = $2::jsonb, progress = $3::jsonb WHERE id = $1", job, ending, progress)
+    shown = " ".join(cli("jobs", "show", job).out.split())
+    for part in (
+        "undoing then cancelled (by_operator)",
+        "next what it did is being undone: waits for a worker",
+        "progress 1 of 3: holds the money",
+    ):
+        assert part in shown
+    sql(
+        url,
+        "UPDATE jobs SET state = 'cancelled', reason = 'by_operator', settled_at = now(), undone_at = now(),"
+        " dispatched_at = NULL WHERE id = $1",
+        job,
+    )
+    shown = " ".join(cli("jobs", "show", job).out.split())
+    assert "undone at 2" in shown
+    assert "nothing: it was cancelled, and what it did was undone" in shown
+    assert not {"undoing", "progress"} & set(shown.split())
+    assert "may retry" not in cli("jobs", "list").out
+
+
 def test_a_failed_job_is_retried_and_a_waiting_one_cancelled(cli: Cli, environ: dict[str, str]) -> None:
     """Both are audited with who did it, and why."""
     job = str(failed(environ))

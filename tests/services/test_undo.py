@@ -189,7 +189,10 @@ async def test_cancelling_a_waiting_job_undoes_what_it_did(hub: Engine, server: 
     await hub.work()
     assert (await hub.job(made)).state == "waiting"
     shown = await hub.hub.operate.cancel(hub.principal, made)
-    assert (shown.state.value, shown.next.text) == ("queued", "what it did is being undone")
+    assert (shown.state.value, shown.next.text) == (
+        "queued",
+        "what it did is being undone: waits for a worker",
+    )
     with pytest.raises(Conflict) as refused:
         await hub.hub.operate.cancel(hub.principal, made)
     assert refused.value.code == "job_being_undone"
@@ -213,7 +216,10 @@ async def test_cancelling_undoes_what_was_recorded_while_it_waited(hub: Engine, 
         await until(lambda: somebody_waits(hub))
         await recording.execute(text(_RECORDED_MEANWHILE), {"id": made, "planned": _PLANNED})
     shown = await cancelling
-    assert (shown.state.value, shown.next.text) == ("queued", "what it did is being undone")
+    assert (shown.state.value, shown.next.text) == (
+        "queued",
+        "what it did is being undone: waits for a worker",
+    )
     await work_out(hub)
     assert (await hub.job(made)).state == "cancelled"
     assert server.effects == ["wrap", "charge", "refund"]

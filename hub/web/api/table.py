@@ -123,8 +123,8 @@ def _jobs(registry: Registry) -> tuple[Endpoint, ...]:
         ),
         Endpoint(
             "POST", "/v1/jobs/{id}/cancel", jobs.cancel, Scope.JOBS_OPERATE, "cancelJob", "Jobs", "Cancel a job",
-            "From any state in which no worker holds it and it is not settled; what it has recorded an undoing for is undone"
-            " first. With a `reason` also a failed job whose effect is uncertain and that has something to undo; and one whose"
+            "From any state in which no worker holds it and it is not settled, also half way through its steps, while it waits"
+            " or is to be tried again; what it has recorded an undoing for is undone first. With a `reason` also a failed job whose effect is uncertain and that has something to undo; and one whose"
             " undoing has stopped (failed or held): the rest is taken care of, and it becomes what its `ending` says.",
             (Outcome(200, "The job", Shape(JobDetail, examples.CANCELLED)),),
             body=_WHY, refusals=(404, 409),
