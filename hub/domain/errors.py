@@ -233,6 +233,8 @@ class WaitTimedOut(HubError):
 class UncertainEffect(HubError):
     """An effect may exist at the provider and its idempotency cannot cover a repeat."""
 
+    code = "uncertain_effect"
+
     def __init__(self, step: str, since: datetime) -> None:
         at = f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
         super().__init__(
@@ -248,6 +250,8 @@ class ArgsUnknown(HubError):
 
 class StepsChanged(HubError):
     """The recorded steps do not fit the job's code, as after a deploy that reordered them."""
+
+    code = "steps_changed"
 
     def __init__(self, position: int, recorded: str, asked: str) -> None:
         super().__init__(f"step {position} was recorded as {recorded!r}, and this release asks for {asked!r}")

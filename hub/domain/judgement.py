@@ -33,6 +33,7 @@ from hub.domain.jobs import (
 # Without a Retry-After, a throttled provider is left alone for this long.
 _THROTTLED = timedelta(seconds=10)
 _MAX_MESSAGE = 500
+UNEXPECTED = "unexpected_error"  # the code of an error that has none of its own
 
 
 def failure_of(error: BaseException, job: str, step: str, redact: Callable[[str], str]) -> Failure:
@@ -97,4 +98,4 @@ def foremost(error: BaseException) -> BaseException:
 
 
 def _code_of(error: BaseException) -> str:
-    return "timeout" if isinstance(error, TimeoutError) else "unexpected_error"
+    return "timeout" if isinstance(error, TimeoutError) else UNEXPECTED

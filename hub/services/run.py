@@ -10,9 +10,9 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from hub.domain.encoding import without_nul
-from hub.domain.errors import ArgsUnknown, Invalid, Unavailable
+from hub.domain.errors import ArgsUnknown, Invalid, Unavailable, UncertainEffect
 from hub.domain.jobs import Failed, Failure, Outcome, Snoozed, Succeeded, Uncertain, Waits
-from hub.domain.judgement import foremost, judge
+from hub.domain.judgement import UNEXPECTED, foremost, judge
 from hub.domain.specs import JobSpec
 from hub.infra.store.execution import Claimed
 from hub.infra.store.settlements import Child
@@ -80,7 +80,7 @@ async def _judged(raised: BaseException, attempt: Attempt) -> Finished:
         failure = attempt.tools.failure_of(error, attempt.claimed.name, attempt.step_name)
     except Exception:  # noqa: BLE001 - an error that cannot even be printed
         kind = type(error).__name__
-        failure = Failure("unexpected_error", kind, kind, kind)
+        failure = Failure(UNEXPECTED, kind, kind, kind)
     outcome = _doubted(judge(error, failure), attempt)
     try:
         return Finished(outcome, error=error, undoable=await attempt.undoable())
@@ -136,7 +136,8 @@ def _doubted(outcome: Outcome, attempt: Attempt) -> Outcome:
         return outcome
     message = str(attempt.uncertain)
     failure = outcome.failure if isinstance(outcome, Failed) else None
-    code = failure.code if failure else "uncertain"
+    # A provider's own code says more than that nobody knows; that an error had none says less.
+    code = failure.code if failure and failure.code != UNEXPECTED else UncertainEffect.code
     signature = failure.signature if failure else "uncertain"
     return Uncertain(Failure(code, message, "UncertainEffect", signature))
 

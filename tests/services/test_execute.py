@@ -8,7 +8,7 @@ import pytest
 
 from hub import Args, Backoff, Fail, JobContext, Result, Snooze, job
 from hub.bootstrap import make_execute
-from hub.domain.errors import Unavailable
+from hub.domain.errors import NoAnswer, Unavailable
 from hub.domain.jobs import Interrupted
 from hub.infra.store.execution import Abandoned, Claimed, ExecutionStore
 from hub.services.interruptions import not_begun
@@ -242,7 +242,31 @@ async def test_a_timeout_in_the_middle_of_an_effect_goes_to_a_person(
     made = await engine.submit("test_execute.write_in_a_hurry")
     await engine.work()
     row = await engine.job(made)
-    assert (row.state, row.reason) == ("failed", "uncertain")
+    assert (row.state, row.reason, row.error_code) == ("failed", "uncertain", "timeout")
+
+
+@job()
+async def write_and_stumble(ctx: JobContext, args: shop.Order) -> None:
+    try:
+        await ctx.call(shop.letter, item=args.item)
+    except NoAnswer as lost:
+        raise ValueError(args.item) from lost
+
+
+async def test_an_effect_in_doubt_says_more_than_an_error_without_a_code(
+    start: Start, server: shop.Server
+) -> None:
+    """Which the job made of it: what matters is that the effect may exist."""
+    engine = await start(write_and_stumble)
+    server.answers = [server.do_and_vanish]
+    made = await engine.submit("test_execute.write_and_stumble")
+    await engine.work()
+    row = await engine.job(made)
+    assert (row.reason, row.error_code, row.error_kind) == (
+        "uncertain",
+        "uncertain_effect",
+        "UncertainEffect",
+    )
 
 
 RESULTS: dict[str, tuple[Any, str]] = {

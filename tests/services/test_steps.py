@@ -105,6 +105,7 @@ async def test_beyond_the_window_a_person_decides(start: Start, server: shop.Ser
     await engine.work()
     row = await engine.job(made)
     assert (row.state, row.reason, len(server.requests)) == ("failed", "uncertain", 1)
+    assert row.error_code == "uncertain_effect"
     await engine.retry(made)
     await engine.work()
     assert (await engine.job(made)).state == "succeeded"
@@ -202,6 +203,7 @@ async def test_steps_in_another_order_are_held_and_not_guessed(
     await engine.work()
     row = await engine.job(made)
     assert (row.state, row.reason, len(server.requests)) == ("held", "steps_changed", 2)
+    assert row.error_code == "steps_changed"
 
 
 async def test_a_retry_of_held_steps_goes_on_where_they_fit(start: Start, server: shop.Server) -> None:
