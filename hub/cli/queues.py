@@ -19,6 +19,7 @@ _COLUMNS = (
     "RUNNING",
     "RETRYING",
     "SCHEDULED",
+    "WAITING",
     "HELD",
     "FAILED",
     "DONE/MIN",
@@ -80,7 +81,7 @@ def _row(queue: QueueView) -> Sequence[object]:
         "paused" if queue.paused else "open",
         *(
             f"{depth[state]}{more}"
-            for state in ("queued", "running", "retrying", "scheduled", "held", "failed")
+            for state in ("queued", "running", "retrying", "scheduled", "waiting", "held", "failed")
         ),
         queue.finished_last_minute,
         oldest,

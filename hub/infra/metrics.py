@@ -63,6 +63,7 @@ class Metrics:
     breaker: Family[Gauge]
     depth: Family[Gauge]
     oldest_due: Family[Gauge]
+    later: Family[Gauge]
     held: Family[Gauge]
     held_oldest: Family[Gauge]
     running: Family[Gauge]
@@ -114,6 +115,9 @@ class Metrics:
             depth=_gauge(registry, "queue_depth", "Jobs that are due and not running; above 10,000 not counted on.", "queue"),
             oldest_due=_gauge(
                 registry, "queue_oldest_due_seconds", "How long the longest waiting due job has waited.", "queue"
+            ),
+            later=_gauge(
+                registry, "jobs_later", "Jobs whose time or event is yet to come; above 10,000 of all not counted on.", "state"
             ),
             held=_gauge(registry, "jobs_held", "Jobs that are held; above 10,000 not counted on.", "reason"),
             held_oldest=_gauge(
@@ -175,6 +179,10 @@ class Metrics:
         """A queue was looked at."""
         self.depth.of(queue).set(depth)
         self.oldest_due.of(queue).set(oldest_due_seconds)
+
+    def later_is(self, state: str, jobs: int) -> None:
+        """So many are `scheduled`, `retrying` or `waiting`."""
+        self.later.of(state).set(jobs)
 
     def held_is(self, reason: str, jobs: int, *, oldest_due_seconds: float) -> None:
         """What is held was looked at."""

@@ -94,6 +94,8 @@ class Gauges:
     async def _due(self) -> None:
         for depth in await self._depths.due():
             self._metrics.queue_is(depth.queue, depth=depth.jobs, oldest_due_seconds=depth.oldest)
+        for state, jobs in (await self._depths.later()).items():
+            self._metrics.later_is(state, jobs)
         found = {held.reason: held for held in await self._depths.held()}
         for reason in HELD_FOR:
             held = found.get(reason)

@@ -4,18 +4,27 @@ import pytest
 
 from hub.cli.errors import Exit
 from tests.cli.conftest import Cli
-from tests.cli.content import submitted
+from tests.cli.content import sql, submitted
 
 
 def test_queues_are_listed_with_what_is_in_them(cli: Cli, environ: dict[str, str]) -> None:
     """By name; before the first start there are none, and that is said."""
     assert "no queues yet" in cli("queues", "list").out
+    job = submitted(environ)
     submitted(environ)
+    sql(
+        environ["HUB_DATABASE_URL"],
+        "UPDATE jobs SET state = 'waiting', dispatched_at = NULL WHERE id = $1",
+        job,
+    )
     (payments,) = [
         queue for queue in cli("queues", "list", "--json").json["items"] if queue["depth"]["queued"]
     ]
     assert payments["name"] == "payments"
-    assert "payments" in cli("queues", "list").out
+    assert payments["depth"]["waiting"] == 1
+    head, *rows = (line.split() for line in cli("queues", "list").out.splitlines())
+    (told,) = [dict(zip(head, row, strict=False)) for row in rows if row[0] == "payments"]
+    assert (told["QUEUED"], told["WAITING"]) == ("1", "1")
 
 
 def test_a_queue_is_paused_and_resumed(cli: Cli, environ: dict[str, str]) -> None:

@@ -61,6 +61,7 @@ async def test_open_work_is_counted_by_state_and_no_further_than_its_bound(datab
         await put(database, "mail", "queued", age)
     await put(database, "mail", "queued", 40, handed=True)
     await put(database, "later", "scheduled", -60)
+    await put(database, "later", "waiting", -60)
 
     def counts(rows: Sequence[Sequence[Any]]) -> dict[tuple[str, str], tuple[int, bool]]:
         return {(row[0], row[2]): (row[3], row[6]) for row in rows if row[3]}
@@ -68,6 +69,7 @@ async def test_open_work_is_counted_by_state_and_no_further_than_its_bound(datab
     assert counts(await store.depths(most=5)) == {
         ("mail", "queued"): (4, False),
         ("later", "scheduled"): (1, False),
+        ("later", "waiting"): (1, False),
     }
     assert counts(await store.depths("mail", most=3)) == {("mail", "queued"): (4, True)}
     assert counts(await store.depths("mail", most=2)) == {("mail", "queued"): (3, True)}

@@ -230,6 +230,7 @@ CASES: dict[str, tuple[Query, str]] = {
     "running": (executing(lambda store: store.running()), "jobs_relay_rescue"),
     "settle": (executing(lambda store: store.settle([DONE] * 10)), BY_JOB_OR_WORKER),
     "record steps": (recording(lambda store: store.record([STEP] * 10)), BY_JOB_OR_WORKER),
+    "what is due later": (lambda explaining: DepthStore(explaining).later(), "jobs_relay_due"),
     "how much is held": (lambda explaining: DepthStore(explaining).held(), "jobs_held"),
     "how much is due": (lambda explaining: DepthStore(explaining).due(), "jobs_relay_refill"),
     "how much is in a queue": (lambda explaining: ReadingStore(explaining).depths("default"), "jobs_held"),

@@ -78,6 +78,28 @@ async def test_what_is_held_is_shown_by_its_reason(start: Start) -> None:
     assert seen["hub_held_oldest_due_seconds", "unknown_job"] == 0
 
 
+async def test_what_waits_for_its_time_or_an_event_is_shown_by_its_state(start: Start) -> None:
+    """Nothing of it is due, so no queue's depth has it."""
+    engine = await start(post)
+    clock = Clock()
+    gauges = made(engine.hub, clock)
+    for state in ("waiting", "waiting", "retrying"):
+        job = await engine.submit("test_gauges.post")
+        await engine.sql(
+            "UPDATE jobs SET state = :state, dispatched_at = NULL, run_at = now() + interval '1 hour' WHERE id = :job",
+            state=state,
+            job=job,
+        )
+    await gauges.refresh()
+    seen = samples(engine.hub.metrics)
+    assert [seen["hub_jobs_later", state] for state in ("scheduled", "retrying", "waiting")] == [0, 1, 2]
+    assert seen["hub_queue_depth", "mail"] == 0
+    await engine.sql("UPDATE jobs SET state = 'queued'")
+    clock.now = FRESH
+    await gauges.refresh()
+    assert samples(engine.hub.metrics)["hub_jobs_later", "waiting"] == 0
+
+
 async def test_a_store_that_is_away_leaves_what_was_known(start: Start) -> None:
     """And is told to be away."""
     engine = await start(post)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from hub.domain.jobs import JobState
 from hub.infra.store.database import Database
 
 MOST = 10_000  # of one queue; 25 ms of the database at most
@@ -46,6 +47,12 @@ _HELD = text("""
 SELECT reason, count(*), CAST(extract(epoch FROM clock_timestamp() - min(run_at)) AS float8) FROM (
     SELECT reason, run_at FROM jobs WHERE state = 'held' ORDER BY queue, id LIMIT :most
 ) some_held GROUP BY reason
+""")
+
+_LATER = text("""
+SELECT state, count(*) FROM (
+    SELECT state FROM jobs WHERE state IN ('scheduled', 'retrying', 'waiting') ORDER BY run_at LIMIT :most
+) some_later GROUP BY state
 """)
 
 # Each part is served by one of the partial indexes on jobs, so that settled work costs nothing here. What an index has by
@@ -134,3 +141,8 @@ class DepthStore:
         """By reason, of those for which something is held. Raises Unavailable."""
         rows = await self._database.run(_HELD, {"most": MOST})
         return [HeldWork(reason, jobs, max(0.0, oldest)) for reason, jobs, oldest in rows]
+
+    async def later(self) -> dict[str, int]:
+        """What is scheduled, retrying or waiting, by state; at most MOST of all are looked at. Raises Unavailable."""
+        rows = await self._database.run(_LATER, {"most": MOST})
+        return {JobState.SCHEDULED: 0, JobState.RETRYING: 0, JobState.WAITING: 0, **dict(rows)}
