@@ -68,7 +68,7 @@ def show(*, event: UUID, as_json: bool) -> None:
             ("occurred", detail.occurred_at),
             ("received", detail.received_at),
             ("correlation id", detail.correlation_id),
-            ("jobs", detail.jobs or "none: no job subscribes to it"),
+            ("jobs", detail.jobs or "it started none; a job that waited for it has it among its steps"),
             ("headers", "\n".join(f"{name}: {value}" for name, value in detail.headers.items())),
         ]
     )

@@ -95,7 +95,6 @@ def retry(*, job: UUID, reason: str | None, as_json: bool) -> None:
 @json_option
 def cancel(*, job: UUID, reason: str | None, as_json: bool) -> None:
     """Cancel a job that no worker is at, also one that waits half way: what it has recorded to undo is undone first.
-
     With a reason, close one whose undoing has stopped.
     """
     _told(at_desk(lambda desk: desk.operate.cancel(desk.principal, job, reason=reason)), as_json=as_json)

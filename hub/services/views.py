@@ -158,7 +158,7 @@ class StepView:
         name: the provider's operation, or the step's own name.
         provider: who was called; null for the job's own steps.
         effect: what it changes in the world.
-        certainty: what is known: `not_sent`, `unknown` (sent, no answer), `confirmed` or `rejected`.
+        certainty: what is known: `not_sent`, `unknown` (sent, no answer; of a wait: not over), `confirmed` or `rejected`.
         sends: how many times it was sent.
         serial: how many times it was begun anew after a definite refusal.
         attempt: the attempt that wrote it last.

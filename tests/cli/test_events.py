@@ -37,6 +37,12 @@ def test_an_event_is_shown_with_what_was_received(cli: Cli, environ: dict[str, s
     assert cli("events", "show", str(event), "--json").json["source"] == "stripe"
 
 
+def test_an_event_that_started_nothing_may_have_woken_a_job(cli: Cli, environ: dict[str, str]) -> None:
+    """Which one is told by that job's steps."""
+    told = cli("events", "show", str(received(environ, "github", "push"))).out
+    assert "it started none; a job that waited for it has it among its steps" in told
+
+
 def test_a_body_that_is_gone_is_told(cli: Cli, environ: dict[str, str]) -> None:
     """And cannot be replayed."""
     event = received(environ)
