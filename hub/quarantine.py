@@ -17,7 +17,7 @@ import pickle
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
@@ -67,6 +67,8 @@ class Quarantine:
         self._start = start
         self._places = asyncio.Semaphore(cells)
         self._idle: list[Cell] = []
+        # All that have not ended: also one that was killed, and was not waited for, because who ran a job in it was cancelled.
+        self._living: set[Cell] = set()
         self.cells = cells
 
     async def run(self, job: Claimed) -> Interrupted | None:
@@ -79,28 +81,29 @@ class Quarantine:
                     log.warning("no process for a job alone", error=str(error))
                     await asyncio.sleep(_PAUSE)
                     continue
-                try:
+                with _killed_unless_done(cell):
                     if not await cell.begin(job, self._silence):
                         continue
                     if not await cell.says(READY, self._silence):
                         return died(await cell.ended())
-                except BaseException:
-                    cell.kill()
-                    raise
                 self._keep(cell)
                 return None
         return not_begun(f"tried {_STARTS} times")
 
     async def close(self) -> None:
-        """End the processes that are left; none is running a job any more."""
-        cells, self._idle = self._idle, []
-        for cell in cells:
-            await cell.close()
+        """End the processes that are left, and see that they have; none is running a job any more."""
+        self._idle.clear()
+        await asyncio.gather(*[cell.close() for cell in self._living])
 
     async def _cell(self) -> Cell:
         if self._idle:
             return self._idle.pop()
-        return await Cell.start(self._command, self._worker, self._start)
+        cell = await Cell.start(self._command, self._worker)
+        self._living.add(cell)
+        cell.gone.add_done_callback(lambda _: self._living.discard(cell))
+        with _killed_unless_done(cell):
+            await cell.ready(self._start)
+        return cell
 
     def _keep(self, cell: Cell) -> None:
         self._idle.append(cell)
@@ -111,6 +114,16 @@ class Quarantine:
         if cell in self._idle and cell.jobs == jobs:
             self._idle.remove(cell)
             cell.dismiss()
+
+
+@contextlib.contextmanager
+def _killed_unless_done(cell: Cell) -> Iterator[None]:
+    """Whoever is cancelled cannot wait any longer; `Quarantine.close` does."""
+    try:
+        yield
+    except BaseException:
+        cell.kill()
+        raise
 
 
 async def serve(hub: Hub, place: str) -> None:
