@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from hub.domain.causes import signature_of
 from hub.domain.errors import (
     ArgsUnknown,
     CallError,
@@ -27,7 +28,6 @@ from hub.domain.jobs import (
     Reason,
     Snoozed,
     Uncertain,
-    signature_of,
 )
 
 # Without a Retry-After, a throttled provider is left alone for this long.

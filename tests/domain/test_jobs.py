@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.domain.causes import normalise, signature_of
 from hub.domain.jobs import (
     CANCELLABLE,
     CRASH_LIMIT,
@@ -34,8 +35,6 @@ from hub.domain.jobs import (
     Waits,
     decide,
     is_retryable,
-    normalise,
-    signature_of,
 )
 from hub.domain.retry import Backoff
 
