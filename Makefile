@@ -48,7 +48,7 @@ demo: setup ## see it work: providers, jobs, failures and retries on this machin
 
 test: setup ## run the tests
 	@echo "test: pytest, two workers"
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 certify: setup ## run the hub under faults and certify what became of the work (SEED=1 SCALE=0.08 SABOTAGE=fence REPORT=file)
 	@$(BIN)/python -m tests.certify $(if $(SEED),--seed $(SEED)) $(if $(SCALE),--scale $(SCALE)) \
