@@ -16,13 +16,16 @@ SMALL = 1_300
 FEW = 64
 BATCH = 4 * 1024 * 1024
 BATCHES = 32
-GROWTH = 512.0  # MiB
+# MiB: what may wait, as much again for bodies on the way, and what the event loop takes from each socket in one go.
+WAITING = ON_THE_WAY = 64.0
+OF_A_SOCKET = 0.25
 ANSWERED_WITHIN = 10.0  # seconds: providers give up after that
 
 
 async def run(stage: Stage, scale: Scale) -> list[Figure]:
     """Lock the tables that are written to, flood the web process, and let go."""
     seconds = scale.seconds or SECONDS
+    ceiling = WAITING + ON_THE_WAY + OF_A_SOCKET * scale.of(CONNECTIONS)
     open_files(CONNECTIONS + 500)
     child, port = stage.serve(**scale.settings)
     async with stage.view() as view, stage.view() as holder:
@@ -51,8 +54,8 @@ async def run(stage: Stage, scale: Scale) -> list[Figure]:
         if status not in {"200", "201", "503"}
     )
     return [
-        Figure(f"memory, {scale.of(CONNECTIONS)} x 256 KiB", most - before, "MiB", GROWTH),
-        Figure(f"memory, {scale.of(BATCHES)} x batches of 4 MiB", most_of_batches - before, "MiB", GROWTH),
+        Figure(f"memory, {scale.of(CONNECTIONS)} x 256 KiB", most - before, "MiB", ceiling),
+        Figure(f"memory, {scale.of(BATCHES)} x batches of 4 MiB", most_of_batches - before, "MiB", ceiling),
         Figure("longest wait for an answer", max(small.longest, jobs.longest), "s", ANSWERED_WITHIN),
         Figure("and with large bodies, which first have to arrive", max(r.longest for r in floods), "s"),
         Figure("refusals with small bodies", small.count("503") / small.seconds, "/s"),
