@@ -18,17 +18,24 @@ Tried = list[str]
 async def silent() -> AsyncIterator[tuple[str, Tried]]:
     """A host that takes connections and says nothing, as one does that is frozen; and who has tried it."""
     tried: Tried = []
+    silence: list[asyncio.Task[None]] = []
 
-    async def listen(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tried.append("once")
+    async def keep(writer: asyncio.StreamWriter) -> None:
         try:
             await asyncio.Event().wait()
         finally:
             writer.close()
 
+    def listen(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tried.append("once")
+        silence.append(asyncio.create_task(keep(writer)))
+
     server = await asyncio.start_server(listen, "127.0.0.1", 0)
     yield f"postgresql://hub@127.0.0.1:{server.sockets[0].getsockname()[1]}/hub", tried
     server.close()
+    for task in silence:
+        task.cancel()
+    await asyncio.wait(silence)
 
 
 async def test_a_host_that_is_silent_holds_up_one_connection_only(
