@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
 from hub.domain.errors import Unavailable
 from hub.infra.sockets import CONNECT
-from hub.infra.store.database import Database
+from hub.infra.store.database import Database, passing_troubles
 from hub.infra.store.hosts import Hosts
 
 Tried = list[str]
@@ -76,3 +77,32 @@ async def test_a_connection_to_a_server_that_takes_no_writes_is_let_go_of(databa
     await database.run(text("INSERT INTO kept VALUES (2)"))
     assert [row.number for row in await database.run(text("SELECT number FROM kept"))] == [2]
     await database.close()
+
+
+async def test_a_server_that_breaks_off_while_it_is_greeted_is_away() -> None:
+    """The driver says so in its own words, which nobody translates while a connection is being made."""
+
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(break_off, "127.0.0.1", 0)
+    async with server:
+        database = Database(f"postgresql://hub@127.0.0.1:{server.sockets[0].getsockname()[1]}/hub", size=1)
+        with pytest.raises(Unavailable):
+            await database.run(text("SELECT 1"))
+        await database.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.ConnectionDoesNotExistError("closed in the middle of operation"),
+        asyncpg.CannotConnectNowError("the database system is starting up"),
+        asyncpg.InterfaceError("connection is closed"),
+    ],
+)
+async def test_what_the_driver_says_while_a_connection_is_made_means_not_now(error: Exception) -> None:
+    """Not an error of the hub's: the request is answered 503, and tried again."""
+    with pytest.raises(Unavailable), passing_troubles():
+        raise error

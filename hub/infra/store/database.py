@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 from sqlalchemy import TextClause, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -115,6 +116,11 @@ def passing_troubles() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError) as error:
         raise _unavailable(error) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # While a connection is being made the driver's own errors come through; SQLAlchemy translates those of statements.
+        if isinstance(error, asyncpg.PostgresError) and not (error.sqlstate or "").startswith(_PASSING):
+            raise
+        raise _unavailable(error) from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
         if error.connection_invalidated or state.startswith(_PASSING):
@@ -122,7 +128,7 @@ def passing_troubles() -> Iterator[None]:
         raise
 
 
-def _unavailable(error: SQLAlchemyError | OSError) -> Unavailable:
+def _unavailable(error: Exception) -> Unavailable:
     return Unavailable(f"the database is not available ({type(error).__name__})", timedelta(seconds=2))
 
 
