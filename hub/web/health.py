@@ -2,6 +2,7 @@
 
 import asyncio
 
+import structlog
 from aiohttp import web
 
 from hub.domain.errors import Unavailable
@@ -11,6 +12,8 @@ from hub.infra.revisions import Standing
 from hub.services.hub import Hub
 from hub.web.answers import JSON_HEADERS, PLAIN_HEADERS, json_answer
 from hub.web.endpoints import Context
+
+log = structlog.get_logger("hub.web")
 
 _PATIENCE = 2.0  # seconds; an orchestrator asks again soon
 
@@ -62,6 +65,9 @@ async def _schema(hub: Hub) -> str:
             found = await hub.inspect.revision()
     except (Unavailable, TimeoutError):
         return "away"
+    except Exception as error:
+        log.warning("not ready", store="database", exc_info=error)
+        return "away"
     standing = revisions.standing(found)
     return "ok" if standing is Standing.CURRENT else standing.value
 
@@ -71,5 +77,8 @@ async def _redis(hub: Hub) -> str:
         async with asyncio.timeout(_PATIENCE):
             await hub.queue.ping()
     except (Unavailable, TimeoutError):
+        return "away"
+    except Exception as error:
+        log.warning("not ready", store="redis", exc_info=error)
         return "away"
     return "ok"
