@@ -158,11 +158,9 @@ class Attempt:
         )
         await self.tools.ledger.write(record)
 
-    def step(
-        self, position: int, kind: StepKind, name: str, certainty: Certainty, *, digest: bytes = b""
-    ) -> Step:
+    def step(self, position: int, kind: StepKind, name: str, certainty: Certainty) -> Step:
         """A step that changes nothing outside, as it is to be written."""
-        return Step(position, name, Effect.READ, certainty, 0, self.claimed.generation, None, digest, kind)
+        return Step(position, name, Effect.READ, certainty, 0, self.claimed.generation, None, b"", kind)
 
     async def undoable(self) -> bool:
         """Whether there is something to undo if the job fails."""

@@ -24,6 +24,7 @@ from hub.domain.errors import CallError, Declined, Invalid, Rejected, StepsChang
 from hub.domain.providers import A, Operation, R
 from hub.infra.store.steps import RecordedStep, StepRecord
 from hub.services.attempt import Attempt, as_json
+from hub.services.misfit import first_misfit
 
 
 async def call(
@@ -153,10 +154,8 @@ def arguments_of(operation: Operation[A, Any], args: Mapping[str, Any]) -> A:
     try:
         return operation.args(**args)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
         raise Invalid(
-            f"the arguments do not fit {operation.name}: {where}: {first['msg']}", code="invalid_args"
+            f"the arguments do not fit {operation.name}: {first_misfit(error)}", code="invalid_args"
         ) from None
 
 

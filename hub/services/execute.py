@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -24,8 +24,9 @@ from hub.services.run import Finished, run
 from hub.services.telemetry import Telemetry
 from hub.services.waking import Waking
 
-log = structlog.get_logger("hub.execute")
+T = TypeVar("T")
 
+log = structlog.get_logger("hub.execute")
 
 Held = tuple[UUID, int]
 """A job and the attempt under which it is held."""
@@ -35,7 +36,6 @@ Apart = Callable[[Claimed], Awaitable[Interrupted | None]]
 
 # While the database is away, settlements wait, however long: the fence refuses those whose lease has lapsed meanwhile.
 _SETTLE_PAUSE = 0.2
-
 
 _UNSTORABLE = Failure("unstorable", "what the job came to cannot be stored", "Unstorable", "unstorable")
 
@@ -116,17 +116,10 @@ class Execute:
         finally:
             running[claimed.queue] -= 1
         if end is not None:
-            for job in await self._held():
+            # It waits while the database is away: else how it ended is forgotten, and taken for a crash.
+            for job in await _insisted(self._store.running):
                 if (job.id, job.attempt) == (claimed.id, claimed.attempt):
                     self._interrupt(job, end)
-
-    async def _held(self) -> list[Abandoned]:
-        # As settlements do, it waits while the database is away: else how it ended is forgotten, and taken for a crash.
-        while True:
-            try:
-                return await self._store.running()
-            except Unavailable:
-                await asyncio.sleep(_SETTLE_PAUSE)
 
     async def give_back(self, held: Collection[Held], *, crashed: bool) -> int:
         """Give back what the database says this worker runs, and it does not; gives how many jobs.
@@ -151,7 +144,7 @@ class Execute:
         now = self._clock()
         standing = standing_of(job, self._registry)
         move = decide(standing, outcome, now, self._rng)
-        self._settle(settlement_of(job, move, now), standing)
+        self._settle(settlement_of(job.id, job.attempt, move, now), standing)
         self._telemetry.lost(job, move)
 
     async def drain(self) -> None:
@@ -171,7 +164,7 @@ class Execute:
             claimed.failures, claimed.crashes, spec.retry, undoable=finished.undoable, ending=claimed.ending
         )
         move = decide(standing, finished.outcome, now, self._rng)
-        self._settle(settlement_of(claimed, move, now, finished), standing)
+        self._settle(settlement_of(claimed.id, claimed.attempt, move, now, finished), standing)
         self._telemetry.ended(claimed, move, finished.error, asyncio.get_running_loop().time() - began)
 
     def _settle(self, settlement: Settlement, standing: Standing) -> None:
@@ -194,21 +187,22 @@ class Execute:
         ):
             now = self._clock()
             move = decide(standing, FailedForGood(_UNSTORABLE, Reason.INVALID), now, self._rng)
-            delay = move.run_at - now if move.run_at else None
-            self._settle(Settlement(settlement.job, settlement.attempt, move, delay), standing)
+            self._settle(settlement_of(settlement.job, settlement.attempt, move, now), standing)
 
     async def _flush(self, settlements: list[Settlement]) -> list[bool]:
-        settled = await self._write(settlements)
+        settled = await _insisted(lambda: self._store.settle(settlements))
         self._telemetry.settled(len(settlements), len(settled))
         self._waking.waits(one.job for one in settlements if one.waits and one.job in settled)
         return [settlement.job in settled for settlement in settlements]
 
-    async def _write(self, settlements: list[Settlement]) -> set[Any]:
-        while True:
-            try:
-                return await self._store.settle(settlements)
-            except Unavailable:
-                await asyncio.sleep(_SETTLE_PAUSE)
+
+async def _insisted(ask: Callable[[], Awaitable[T]]) -> T:
+    """What the database answers, however long it is away."""
+    while True:
+        try:
+            return await ask()
+        except Unavailable:
+            await asyncio.sleep(_SETTLE_PAUSE)
 
 
 def standing_of(job: Abandoned, registry: Registry) -> Standing:
@@ -219,12 +213,12 @@ def standing_of(job: Abandoned, registry: Registry) -> Standing:
 
 
 def settlement_of(
-    job: Claimed | Abandoned, move: Transition, now: datetime, finished: Finished | None = None
+    job: UUID, attempt: int, move: Transition, now: datetime, finished: Finished | None = None
 ) -> Settlement:
     """The end of an attempt, as it is to be written."""
     delay = move.run_at - now if move.run_at else None
     if finished is None:
-        return Settlement(job.id, job.attempt, move, delay)
+        return Settlement(job, attempt, move, delay)
     return Settlement(
-        job.id, job.attempt, move, delay, finished.result, children=finished.children, waits=finished.waits
+        job, attempt, move, delay, finished.result, children=finished.children, waits=finished.waits
     )

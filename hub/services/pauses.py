@@ -17,6 +17,7 @@ from hub.domain.specs import E
 from hub.infra.store.steps import RecordedStep
 from hub.infra.store.waits import Heard, Wait
 from hub.services.attempt import Attempt
+from hub.services.misfit import first_misfit
 
 _SLEEP = "sleep"
 
@@ -149,9 +150,7 @@ def _read(heard: Heard, what: Awaited, model: type[E]) -> E:
             return cast("E", kind.model_validate(without_nul(orjson.loads(heard.body))))
         return cast("E", kind.model_validate_json(heard.body))
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        message = f"event {heard.id} does not fit {what.name}: {where}: {first['msg']}"
+        message = f"event {heard.id} does not fit {what.name}: {first_misfit(error)}"
         raise Invalid(message, code="invalid_args") from None
 
 

@@ -199,7 +199,7 @@ class Relay:
     def _end(self, job: Abandoned) -> Settlement:
         now = self._clock()
         move = decide(standing_of(job, self._registry), lost_worker(), now, self._rng)
-        return settlement_of(job, move, now)
+        return settlement_of(job.id, job.attempt, move, now)
 
     async def _refill_loop(self) -> None:
         while True:

@@ -6,10 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from pydantic import BaseModel, ValidationError
 
-from hub.domain.encoding import without_nul
 from hub.domain.errors import ArgsUnknown, Invalid, Unavailable, UncertainEffect
 from hub.domain.jobs import Failed, Failure, Outcome, Snoozed, Succeeded, Uncertain, Waits
 from hub.domain.judgement import UNEXPECTED, foremost, judge
@@ -18,9 +16,10 @@ from hub.infra.store.execution import Claimed
 from hub.infra.store.settlements import Child
 from hub.infra.store.waits import Wait
 from hub.services import undo
-from hub.services.attempt import Attempt, Tools
+from hub.services.attempt import Attempt, Tools, as_json
 from hub.services.interruptions import stopped
 from hub.services.ledger import Superseded, Suspended
+from hub.services.misfit import first_misfit
 from hub.services.steps import Context
 
 _MAX_RESULT = 64 * 1024
@@ -155,9 +154,7 @@ def read_args(spec: JobSpec, claimed: Claimed) -> BaseModel:
         else:
             model = spec.args.model_validate(claimed.args)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        why = f"{spec.name}: {where}: {first['msg']}"
+        why = f"{spec.name}: {first_misfit(error)}"
         if claimed.args is None:
             raise Invalid(f"the event does not fit {why}", code="invalid_args") from None
         raise ArgsUnknown(f"the arguments do not fit this release's {why}") from None
@@ -170,9 +167,7 @@ def result_of(value: object) -> str | None:
         return None
     try:
         plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-        text = orjson.dumps(plain).decode()
-        if "\\u0000" in text:
-            text = orjson.dumps(without_nul(orjson.loads(text))).decode()
+        text = as_json(plain)
     except (TypeError, ValueError) as error:
         raise Invalid(f"the job returned what is not JSON: {error}", code="result_not_json") from error
     if len(text) > _MAX_RESULT:

@@ -17,6 +17,7 @@ from hub.domain.specs import E, JobSpec, Log
 from hub.infra.store.settlements import Child
 from hub.services import calls, pauses, undo
 from hub.services.attempt import Attempt, as_json
+from hub.services.misfit import first_misfit
 
 T = TypeVar("T")
 
@@ -121,8 +122,6 @@ def _child_args(spec: JobSpec, args: dict[str, Any]) -> str:
     try:
         model: BaseModel = spec.args.model_validate(args)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-        message = f"the arguments do not fit {spec.name}: {where}: {first['msg']}"
+        message = f"the arguments do not fit {spec.name}: {first_misfit(error)}"
         raise Invalid(message, code="invalid_args") from None
-    return as_json(without_nul(model.model_dump(mode="json", by_alias=True, exclude_unset=True)))
+    return as_json(model.model_dump(mode="json", by_alias=True, exclude_unset=True))

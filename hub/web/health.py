@@ -1,6 +1,7 @@
 """Whether the process lives, whether it can serve, and what it has counted. Nothing here tells a secret."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import structlog
 from aiohttp import web
@@ -43,7 +44,7 @@ async def live_answer() -> web.Response:
 
 async def ready_answer(hub: Hub) -> web.Response:
     """`ready`, for any server of a process."""
-    database, redis = await asyncio.gather(_schema(hub), _redis(hub))
+    database, redis = await asyncio.gather(_asked("database", _schema(hub)), _asked("redis", _redis(hub)))
     able = database in {"ok", "ahead"}
     status = "unavailable" if not able else "ok" if redis == "ok" else "degraded"
     checks = {"database": "away" if database == "away" else "ok", "schema": database, "redis": redis}
@@ -58,27 +59,24 @@ async def metrics_answer(hub: Hub) -> web.Response:
     return response
 
 
-async def _schema(hub: Hub) -> str:
-    """`ok`, `behind` (migrate it), `ahead` (of a newer release, which this one can live with) or `away`."""
+async def _asked(store: str, ask: Awaitable[str]) -> str:
+    """How a store is; `away` where it does not say so in time."""
     try:
         async with asyncio.timeout(_PATIENCE):
-            found = await hub.inspect.revision()
+            return await ask
     except (Unavailable, TimeoutError):
         return "away"
     except Exception as error:
-        log.warning("not ready", store="database", exc_info=error)
+        log.warning("not ready", store=store, exc_info=error)
         return "away"
-    standing = revisions.standing(found)
+
+
+async def _schema(hub: Hub) -> str:
+    """`ok`, `behind` (migrate it) or `ahead` (of a newer release, which this one can live with)."""
+    standing = revisions.standing(await hub.inspect.revision())
     return "ok" if standing is Standing.CURRENT else standing.value
 
 
 async def _redis(hub: Hub) -> str:
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            await hub.queue.ping()
-    except (Unavailable, TimeoutError):
-        return "away"
-    except Exception as error:
-        log.warning("not ready", store="redis", exc_info=error)
-        return "away"
+    await hub.queue.ping()
     return "ok"

@@ -8,21 +8,12 @@ import pytest
 from hub import CallError, Declined, NoAnswer, ProviderFault, Rejected, Throttled
 from hub.domain.errors import BreakerOpen, NotSent, Unauthorized
 from hub.infra.breakers import MAX_CIRCUITS, PROBE_WAIT, Breakers, Circuit, State, counts
-
-
-class Clock:
-    """A clock that goes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

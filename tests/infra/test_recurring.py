@@ -8,14 +8,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from hub.infra.recurring import Recurring
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

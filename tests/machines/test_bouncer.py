@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,11 @@ from tests.machines import bouncer, clients
 from tests.machines.clients import Flood
 from tests.machines.figures import tell_rates
 from tests.machines.fleet import REGISTRY
-from tests.machines.provider import Provider, local
 from tests.machines.servers import Postgres
 from tests.services.deliveries import SETTINGS
 from tests.services.engine import engine
 from tests.simulators.processes import free_port, running
+from tests.simulators.provider import Provider
 from tests.until import until
 
 pytestmark = pytest.mark.skipif(bouncer.BINARY is None, reason=bouncer.MISSING)
@@ -46,12 +46,6 @@ def database(var_dir: Path) -> Iterator[Urls]:
         migrate.upgrade(server.url)
         with bouncer.pooling(server, server.port, var_dir) as pooled:
             yield Urls(f"postgresql://hub@127.0.0.1:{server.port}/hub", pooled)
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[tuple[Provider, str]]:
-    async with local() as serving:
-        yield serving
 
 
 async def test_everything_works_behind_a_pooler(

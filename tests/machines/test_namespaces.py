@@ -16,16 +16,17 @@ import pytest
 
 from hub.infra import migrate
 from hub.infra.embedded import shared
-from tests.machines import clients, namespaces, provider
+from tests.machines import clients, namespaces
 from tests.machines.clients import deliver, serving
 from tests.machines.figures import tell
 from tests.machines.fleet import REGISTRY
 from tests.machines.namespaces import Machine, Network
-from tests.machines.provider import Provider
 from tests.machines.servers import Postgres, Redis
 from tests.services.deliveries import SETTINGS
 from tests.services.engine import Engine, engine
+from tests.simulators import provider
 from tests.simulators.processes import Child, running
+from tests.simulators.provider import Provider
 from tests.until import until
 
 pytestmark = pytest.mark.skipif(namespaces.why_not() is not None, reason=str(namespaces.why_not()))

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from tests.machines import clients, replication
 from tests.machines.clients import Flood
 from tests.machines.figures import tell
 from tests.machines.fleet import REGISTRY
-from tests.machines.provider import Provider, local
 from tests.machines.servers import Postgres
 from tests.services.deliveries import SETTINGS
 from tests.services.engine import engine
 from tests.simulators.processes import free_port, running
+from tests.simulators.provider import Provider
 from tests.until import until
 
 BEFORE, AFTER = 100, 100  # deliveries that must be accepted before the primary dies, and after
@@ -35,12 +35,6 @@ def pair(var_dir: Path) -> Iterator[tuple[Postgres, Postgres]]:
         with shared(replica.var_dir, [replica]):
             asyncio.run(replication.synchronous(primary.url))
             yield primary, replica
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[tuple[Provider, str]]:
-    async with local() as serving:
-        yield serving
 
 
 async def test_a_replica_takes_over_and_what_was_accepted_is_done_once(

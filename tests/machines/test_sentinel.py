@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -18,11 +18,11 @@ from tests.machines import clients, sentinels
 from tests.machines.clients import Flood, deliver
 from tests.machines.figures import tell
 from tests.machines.fleet import REGISTRY
-from tests.machines.provider import Provider, local
 from tests.machines.sentinels import Node, Watched
 from tests.services.deliveries import SETTINGS
 from tests.services.engine import engine
 from tests.simulators.processes import running
+from tests.simulators.provider import Provider
 from tests.until import until
 
 BACK_WITHIN = 60.0  # seconds
@@ -32,12 +32,6 @@ BACK_WITHIN = 60.0  # seconds
 def redis(var_dir: Path) -> Iterator[Watched]:
     with sentinels.watched(var_dir) as servers:
         yield servers
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[tuple[Provider, str]]:
-    async with local() as serving:
-        yield serving
 
 
 async def test_what_a_replica_did_not_have_is_handed_over_again_and_what_it_kept_is_refused(

@@ -12,16 +12,17 @@ import pytest
 
 from hub.infra import migrate
 from hub.infra.embedded import shared
-from tests.machines import clients, namespaces, provider, replication
+from tests.machines import clients, namespaces, replication
 from tests.machines.clients import Flood, deliver
 from tests.machines.figures import tell
 from tests.machines.fleet import REGISTRY
 from tests.machines.namespaces import Machine, Network
-from tests.machines.provider import Provider
 from tests.machines.servers import Postgres, Redis
 from tests.services.deliveries import SETTINGS
 from tests.services.engine import engine
+from tests.simulators import provider
 from tests.simulators.processes import running
+from tests.simulators.provider import Provider
 from tests.until import until
 
 pytestmark = [

@@ -5,15 +5,16 @@ import os
 import signal
 import subprocess
 
-from tests.processes.conftest import Hire, Shop, registered, settled
+from tests.processes.conftest import Hire, registered, settled
 from tests.services.engine import Engine
+from tests.simulators.provider import Provider
 from tests.until import until
 
 PICKED_UP_WITHIN = 10.0  # seconds, from the death of a worker to the end of its jobs elsewhere
 
 
 async def test_jobs_of_a_killed_worker_are_done_by_another_and_not_twice(
-    hub: Engine, provider: Shop, hire: Hire
+    hub: Engine, provider: Provider, hire: Hire
 ) -> None:
     """SIGKILL while ten effects exist at the provider and their answers are on the way: each exists once in the end."""
     victim = hire()
@@ -33,7 +34,7 @@ async def test_jobs_of_a_killed_worker_are_done_by_another_and_not_twice(
 
 
 async def test_a_job_that_kills_its_worker_is_stopped_after_a_few(
-    hub: Engine, provider: Shop, hire: Hire
+    hub: Engine, provider: Provider, hire: Hire
 ) -> None:
     """Two workers die of it; the third time it dies alone, and is failed. Whatever ran beside it is done."""
     workers = [hire() for _ in range(3)]
@@ -52,7 +53,7 @@ async def test_a_job_that_kills_its_worker_is_stopped_after_a_few(
 
 
 async def test_a_suspect_is_cleared_though_worker_after_worker_is_killed_under_it(
-    hub: Engine, provider: Shop, hire: Hire
+    hub: Engine, provider: Provider, hire: Hire
 ) -> None:
     """Five workers are killed while it runs, and none of that proves anything: it succeeds, and counts as new."""
     made = await hub.submit("fleet.ship", {"item": "a"})
@@ -72,7 +73,7 @@ async def test_a_suspect_is_cleared_though_worker_after_worker_is_killed_under_i
 
 
 async def test_a_hundred_innocent_suspects_are_done_within_seconds(
-    hub: Engine, provider: Shop, hire: Hire
+    hub: Engine, provider: Provider, hire: Hire
 ) -> None:
     """They take turns in a few processes of their own, which are used again; the others do not wait for them."""
     provider.go.set()
@@ -86,7 +87,7 @@ async def test_a_hundred_innocent_suspects_are_done_within_seconds(
     assert [tuple(row) for row in rows] == [("succeeded", 0, len(made), 0)]
 
 
-async def test_a_stopped_worker_hands_its_suspects_back(hub: Engine, provider: Shop, hire: Hire) -> None:
+async def test_a_stopped_worker_hands_its_suspects_back(hub: Engine, provider: Provider, hire: Hire) -> None:
     """SIGTERM, and a call that does not end within the grace: interrupted at no cost, and nobody is left behind."""
     made = await hub.submit("fleet.ship", {"item": "a"})
     await hub.hub.queue.redis.flushall()
@@ -115,7 +116,7 @@ async def test_a_suspect_that_holds_its_process_up_is_ended_and_failed(hub: Engi
 
 
 async def test_a_suspect_whose_process_is_stopped_is_taken_from_it(
-    hub: Engine, provider: Shop, hire: Hire
+    hub: Engine, provider: Provider, hire: Hire
 ) -> None:
     """SIGSTOP: the worker lives and keeps the lease, so nobody else would ever come for the job."""
     made = await hub.submit("fleet.ship", {"item": "a"})
@@ -148,7 +149,7 @@ async def test_a_suspect_that_does_not_hear_its_timeout_is_ended_and_failed(hub:
     assert "the job does not end" in worker.output()
 
 
-async def test_a_worker_told_to_stop_ends_in_good_order(hub: Engine, provider: Shop, hire: Hire) -> None:
+async def test_a_worker_told_to_stop_ends_in_good_order(hub: Engine, provider: Provider, hire: Hire) -> None:
     """SIGTERM while ten jobs run: they finish, the others stay queued, nobody has to be rescued, and the exit is clean."""
     worker = hire()
     for number in range(15):

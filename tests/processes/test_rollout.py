@@ -4,15 +4,16 @@ import asyncio
 import signal
 from uuid import UUID
 
-from tests.processes.conftest import Hire, Shop, registered, settled
+from tests.processes.conftest import Hire, registered, settled
 from tests.services.engine import Engine
+from tests.simulators.provider import Provider
 from tests.until import until
 
 SOON = 40.0  # seconds, on a very busy machine; alone it takes two
 
 
 async def test_a_job_that_only_the_next_release_knows_is_done_by_it(
-    hub: Engine, provider: Shop, hire: Hire
+    hub: Engine, provider: Provider, hire: Hire
 ) -> None:
     """Submitted during the rollout: held once at most, then handed to a worker that knows it; one attempt, no budget."""
     provider.go.set()
@@ -27,7 +28,9 @@ async def test_a_job_that_only_the_next_release_knows_is_done_by_it(
     assert set(provider.effects.values()) == {1}
 
 
-async def test_arguments_of_the_next_release_are_found_by_it(hub: Engine, provider: Shop, hire: Hire) -> None:
+async def test_arguments_of_the_next_release_are_found_by_it(
+    hub: Engine, provider: Provider, hire: Hire
+) -> None:
     """Also when it started long before: a worker of the former release tries once, the next one does it."""
     provider.go.set()
     hire("next"), hire("former")
@@ -42,7 +45,7 @@ async def test_arguments_of_the_next_release_are_found_by_it(hub: Engine, provid
     assert set(provider.effects) == {f"label {number} red" for number in range(40)}
 
 
-async def test_what_one_release_began_it_ends(hub: Engine, provider: Shop, hire: Hire) -> None:
+async def test_what_one_release_began_it_ends(hub: Engine, provider: Provider, hire: Hire) -> None:
     """Recorded steps do not fit the next release: it tries each job once, and when it is rolled back they are ended."""
     former = hire("former", HUB_WORKER_SHUTDOWN_GRACE="0.2")
     made = [await hub.submit("fleet.pack", {"item": str(number)}) for number in range(10)]
@@ -67,7 +70,7 @@ async def test_what_one_release_began_it_ends(hub: Engine, provider: Shop, hire:
 
 
 async def test_a_rolling_restart_under_load_loses_nothing_and_costs_nothing(
-    hub: Engine, provider: Shop, hire: Hire
+    hub: Engine, provider: Provider, hire: Hire
 ) -> None:
     """Both workers are replaced, one after the other, while jobs come in: each is done once, none has used its budget."""
     provider.go.set()

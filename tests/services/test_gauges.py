@@ -7,6 +7,7 @@ from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
 from hub.services.gauges import FRESH, Gauges
 from hub.services.hub import Hub
+from tests.clock import Clock
 from tests.infra.test_metrics import samples
 from tests.services import shop
 from tests.services.conftest import Start
@@ -15,13 +16,6 @@ from tests.services.conftest import Start
 @job(queue="mail")
 async def post(_ctx: JobContext, _args: Args) -> None:
     """Nothing to do."""
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def made(hub: Hub, clock: Clock, database: Database | None = None) -> Gauges:

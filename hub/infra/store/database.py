@@ -105,7 +105,7 @@ def _drop_what_is_of_no_use(context: ExceptionContext) -> None:
     Every pooled connection is dropped with this one, as they lead to the same server.
     """
     error = context.original_exception
-    if isinstance(error, TimeoutError) or getattr(error, "sqlstate", None) == _READ_ONLY:
+    if isinstance(error, TimeoutError) or _state_of(error) == _READ_ONLY:
         context.is_disconnect = True
 
 
@@ -114,16 +114,22 @@ def passing_troubles() -> Iterator[None]:
     """Turn everything that means "not now" into Unavailable."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError) as error:
+    # While a connection is being made the driver's own errors come through; SQLAlchemy translates those of statements.
+    except (
+        OperationalError,
+        InterfaceError,
+        asyncpg.InterfaceError,
+        PoolTimeoutError,
+        OSError,
+        TimeoutError,
+    ) as error:
         raise _unavailable(error) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        # While a connection is being made the driver's own errors come through; SQLAlchemy translates those of statements.
-        if isinstance(error, asyncpg.PostgresError) and not (error.sqlstate or "").startswith(_PASSING):
-            raise
-        raise _unavailable(error) from error
+    except asyncpg.PostgresError as error:
+        if _state_of(error).startswith(_PASSING):
+            raise _unavailable(error) from error
+        raise
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None) or ""
-        if error.connection_invalidated or state.startswith(_PASSING):
+        if error.connection_invalidated or _state_of(error.orig).startswith(_PASSING):
             raise _unavailable(error) from error
         raise
 
@@ -134,11 +140,14 @@ def _unavailable(error: Exception) -> Unavailable:
 
 def is_unstorable(error: Exception) -> bool:
     """Whether a value itself cannot be stored (class 22), such as a NUL in a text: it never will be."""
-    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-    return isinstance(error, DBAPIError) and state.startswith("22")
+    return isinstance(error, DBAPIError) and _state_of(error.orig).startswith("22")
 
 
 def is_data_error(error: Exception) -> bool:
     """Whether one of a batch's own values was at fault (classes 22 and 23), so that the others may still be stored."""
-    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-    return isinstance(error, DBAPIError) and state.startswith(("22", "23"))
+    return isinstance(error, DBAPIError) and _state_of(error.orig).startswith(("22", "23"))
+
+
+def _state_of(error: BaseException | None) -> str:
+    """A driver's error's SQLSTATE, empty if it has none."""
+    return getattr(error, "sqlstate", None) or ""
