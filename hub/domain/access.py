@@ -1,24 +1,63 @@
-"""Who may do what: scopes of API keys, and what an application may see."""
+"""Who may do what: the scopes of API keys, the roles of operators, and what an application may see."""
 
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from uuid import UUID
 
 from hub.domain.ids import ApplicationId, KeyId
 
 
 class Scope(StrEnum):
-    """What a key allows. ADMIN includes every other."""
+    """What a key or a role allows. ADMIN includes every other."""
 
     JOBS_WRITE = "jobs:write"
     JOBS_READ = "jobs:read"
-    JOBS_OPERATE = "jobs:operate"
-    EVENTS_READ = "events:read"
+    JOBS_READ_ALL = "jobs:read-all"  # every application's, not only its own
+    JOBS_OPERATE = "jobs:operate"  # retry, cancel, plans, queues; sees every application's jobs
+    JOBS_DECIDE = "jobs:decide"  # what only a person can judge: retry or end what has an uncertain effect
+    EVENTS_LIST = "events:list"  # received webhooks without their bodies
+    EVENTS_READ = "events:read"  # with them
     EVENTS_OPERATE = "events:operate"
+    PROVIDERS_OPERATE = "providers:operate"  # force breakers, probe
+    AUDIT_READ = "audit:read"
     ADMIN = "admin"
+
+
+# What holding one scope brings along.
+_INCLUDED: Mapping[Scope, frozenset[Scope]] = MappingProxyType(
+    {
+        Scope.JOBS_OPERATE: frozenset({Scope.JOBS_READ_ALL}),
+        Scope.EVENTS_READ: frozenset({Scope.EVENTS_LIST}),
+        Scope.ADMIN: frozenset(Scope),
+    }
+)
+
+
+class Role(StrEnum):
+    """What an operator is to the hub."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+_VIEWER = frozenset({Scope.JOBS_READ, Scope.JOBS_READ_ALL, Scope.EVENTS_LIST})
+_OPERATOR = _VIEWER | {
+    Scope.JOBS_OPERATE,
+    Scope.EVENTS_READ,
+    Scope.EVENTS_OPERATE,
+    Scope.PROVIDERS_OPERATE,
+    Scope.AUDIT_READ,
+}
+PERMISSIONS: Mapping[Role, frozenset[Scope]] = MappingProxyType(
+    {Role.VIEWER: _VIEWER, Role.OPERATOR: _OPERATOR, Role.ADMIN: frozenset(Scope)}
+)
+"""What each role may do. The console, its tests and its documentation go by this table alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +77,18 @@ class Principal:
     confirmed: bool = True
 
     def may(self, scope: Scope) -> bool:
-        """Whether a scope is held, directly or through ADMIN."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
+        """Whether a scope is held, directly or through one that includes it."""
+        return scope in self.scopes or any(scope in _INCLUDED.get(held, ()) for held in self.scopes)
 
     @property
     def sees_all(self) -> bool:
         """Operators see every application's jobs; an application sees its own."""
-        return self.may(Scope.JOBS_OPERATE)
+        return self.may(Scope.JOBS_READ_ALL)
+
+    @classmethod
+    def of_operator(cls, operator: UUID, name: str, role: Role) -> "Principal":
+        """A person with a role, who acts under their own name and for no application."""
+        return cls(ApplicationId(UUID(int=0)), "operators", KeyId(operator), PERMISSIONS[role], acts_as=name)
 
 
 _TOKEN = re.compile(r"hub_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")

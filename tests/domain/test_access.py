@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.access import Principal, Scope, Token, digest_of, format_token, is_same
+from hub.domain.access import PERMISSIONS, Principal, Role, Scope, Token, digest_of, format_token, is_same
 from hub.domain.ids import ApplicationId, KeyId
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -93,13 +93,25 @@ def test_only_the_same_secret_matches(one: str, other: str) -> None:
 
 @pytest.mark.parametrize("held", Scope)
 @pytest.mark.parametrize("asked", Scope)
-def test_a_scope_allows_itself_and_admin_allows_all(held: Scope, asked: Scope) -> None:
-    """No scope implies another, ADMIN apart."""
-    assert principal(held).may(asked) == (held in {asked, Scope.ADMIN})
+def test_a_scope_allows_itself_and_what_it_includes(held: Scope, asked: Scope) -> None:
+    """ADMIN includes all, and two scopes include the looking that they cannot do without."""
+    included = {(Scope.JOBS_OPERATE, Scope.JOBS_READ_ALL), (Scope.EVENTS_READ, Scope.EVENTS_LIST)}
+    assert principal(held).may(asked) == (held in {asked, Scope.ADMIN} or (held, asked) in included)
     assert not principal().may(asked)
 
 
 @pytest.mark.parametrize("held", Scope)
 def test_only_operators_see_every_application(held: Scope) -> None:
     """Reading or writing jobs shows one's own."""
-    assert principal(held).sees_all == (held in {Scope.JOBS_OPERATE, Scope.ADMIN})
+    assert principal(held).sees_all == (held in {Scope.JOBS_READ_ALL, Scope.JOBS_OPERATE, Scope.ADMIN})
+
+
+def test_each_role_may_all_that_the_one_below_it_may() -> None:
+    """A promotion takes nothing away, and only the highest role may judge uncertain effects."""
+    assert PERMISSIONS[Role.VIEWER] < PERMISSIONS[Role.OPERATOR] < PERMISSIONS[Role.ADMIN]
+    assert Scope.JOBS_DECIDE not in PERMISSIONS[Role.OPERATOR]
+
+
+def test_a_viewer_may_only_look() -> None:
+    """None of a viewer's permissions changes anything."""
+    assert PERMISSIONS[Role.VIEWER] == {Scope.JOBS_READ, Scope.JOBS_READ_ALL, Scope.EVENTS_LIST}

@@ -1,4 +1,4 @@
-"""The schema: what is stored, which bad states are impossible, and which query each index serves.
+"""Events, jobs and what became of them, and who may submit them.
 
 Ids are UUIDv7, so the order of ids is the order of creation. Every time is UTC and comes from the database's clock.
 """
@@ -6,20 +6,17 @@ Ids are UUIDv7, so the order of ids is the order of creation. Every time is UTC 
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
     UniqueConstraint,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -27,39 +24,14 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from hub.domain.access import Scope
 from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import SETTLED, JobState, OutcomeKind
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "fk": "%(table_name)s_%(column_0_name)s_fkey",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-    }
-)
-
-
-def _time(name: str, *, default: bool = False, nullable: bool = True) -> Column[object]:
-    return Column(
-        name,
-        DateTime(timezone=True),
-        nullable=nullable and not default,
-        server_default=func.now() if default else None,
-    )
-
-
-def _one_of(
-    column: str, values: type[JobState | OutcomeKind | Effect | Certainty | StepKind]
-) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
-
+from hub.infra.tables.base import metadata, one_of, time
 
 applications = Table(
     "applications",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    _time("created_at", default=True),
+    time("created_at", default=True),
 )
 
 api_keys = Table(
@@ -71,8 +43,8 @@ api_keys = Table(
     # SHA-256 of 256 random bits; see hub.domain.access.
     Column("digest", LargeBinary, nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),
-    _time("created_at", default=True),
-    _time("revoked_at"),
+    time("created_at", default=True),
+    time("revoked_at"),
     CheckConstraint("octet_length(digest) = 32", name="digest"),
     CheckConstraint("scopes <@ ARRAY[{}]".format(", ".join(f"'{scope}'" for scope in Scope)), name="scopes"),
 )
@@ -81,8 +53,8 @@ queues = Table(
     "queues",
     metadata,
     Column("name", Text, primary_key=True),
-    _time("paused_at"),
-    _time("created_at", default=True),
+    time("paused_at"),
+    time("created_at", default=True),
 )
 
 workers = Table(
@@ -94,9 +66,9 @@ workers = Table(
     Column("release", Text, nullable=False),
     Column("queues", ARRAY(Text), nullable=False),
     Column("concurrency", Integer, nullable=False),
-    _time("started_at", default=True),
-    _time("lease_until", nullable=False),
-    _time("stopped_at"),
+    time("started_at", default=True),
+    time("lease_until", nullable=False),
+    time("stopped_at"),
 )
 
 events = Table(
@@ -111,8 +83,8 @@ events = Table(
     Column("headers", JSONB, nullable=False),
     Column("secret_index", SmallInteger, nullable=False),
     Column("correlation_id", Text, nullable=False),
-    _time("occurred_at"),
-    _time("received_at", default=True),
+    time("occurred_at"),
+    time("received_at", default=True),
     # What it is about, as its source reads it; null where no job may wait for it.
     Column("subject", Text),
     # Tells duplicates apart, for intake.
@@ -140,7 +112,7 @@ jobs = Table(
     Column("priority", SmallInteger, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text),
-    _time("run_at", nullable=False),
+    time("run_at", nullable=False),
     Column("application_id", ForeignKey("applications.id")),
     Column("event_id", ForeignKey("events.id")),
     Column("parent_id", Uuid),
@@ -155,9 +127,9 @@ jobs = Table(
     Column("generation", Integer, nullable=False, server_default=text("1")),
     # Raised by every hand-over to Redis; an older number is refused by the claim.
     Column("dispatch", Integer, nullable=False, server_default=text("0")),
-    _time("dispatched_at"),
+    time("dispatched_at"),
     Column("worker_id", Uuid),
-    _time("started_at"),
+    time("started_at"),
     Column("result", JSONB),
     Column("error_code", Text),
     Column("error_message", Text),
@@ -166,10 +138,10 @@ jobs = Table(
     Column("progress", JSONB),
     # What it becomes when its effects are undone, while that is under way and afterwards.
     Column("ending", JSONB),
-    _time("undone_at"),
-    _time("created_at", default=True),
-    _time("settled_at"),
-    _one_of("state", JobState),
+    time("undone_at"),
+    time("created_at", default=True),
+    time("settled_at"),
+    one_of("state", JobState),
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
     CheckConstraint("(state = 'running') = (worker_id IS NOT NULL)", name="lease"),
     CheckConstraint(
@@ -221,7 +193,7 @@ idempotency_keys = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     # No foreign key: a key outlives the job it protects.
     Column("job_id", Uuid, nullable=False),
-    _time("created_at", default=True),
+    time("created_at", default=True),
     PrimaryKeyConstraint("application_id", "key"),
 )
 
@@ -239,10 +211,10 @@ attempts = Table(
     Column("error_kind", Text),
     Column("error_signature", Text),
     Column("worker_id", Uuid, nullable=False),
-    _time("started_at", nullable=False),
-    _time("finished_at", default=True),
+    time("started_at", nullable=False),
+    time("finished_at", default=True),
     PrimaryKeyConstraint("job_id", "number"),
-    _one_of("outcome", OutcomeKind),
+    one_of("outcome", OutcomeKind),
 )
 
 # Rows are written in the order of time, which is all that a BRIN index needs: a few bytes for a megabyte of rows.
@@ -270,14 +242,14 @@ steps = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     Column("error_kind", Text),
-    _time("first_sent_at"),
-    _time("last_sent_at"),
-    _time("answered_at"),
+    time("first_sent_at"),
+    time("last_sent_at"),
+    time("answered_at"),
     PrimaryKeyConstraint("job_id", "position"),
     ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
-    _one_of("effect", Effect),
-    _one_of("certainty", Certainty),
-    _one_of("kind", StepKind),
+    one_of("effect", Effect),
+    one_of("certainty", Certainty),
+    one_of("kind", StepKind),
 )
 
 waits = Table(
@@ -288,7 +260,7 @@ waits = Table(
     Column("source", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("types", ARRAY(Text), nullable=False),
-    _time("since", nullable=False),
+    time("since", nullable=False),
     # Events that ended earlier waits of the job.
     Column("consumed", ARRAY(Uuid), nullable=False),
     PrimaryKeyConstraint("job_id", "position"),
@@ -300,7 +272,7 @@ audit_log = Table(
     "audit_log",
     metadata,
     Column("id", Uuid, primary_key=True),
-    _time("at", default=True),
+    time("at", default=True),
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
