@@ -1,0 +1,1 @@
+"""The operators' console: pages rendered on the server, over the services that the API uses."""
