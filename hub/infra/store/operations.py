@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
+from hub.infra.store import moves
 from hub.infra.store.database import Database
 
 
@@ -53,53 +54,25 @@ SELECT FROM jobs WHERE id = :id AND (CAST(:application AS uuid) IS NULL OR appli
 FOR NO KEY UPDATE
 """)
 
-# A retry by a person opens a new generation with a fresh budget; running a planned retry now does not, and neither does
-# trying a held job again: its steps stay those of its generation, so that nothing recorded is sent again.
-# A new generation vouches for the effects that may exist (see hub.domain.effects.resume) only where the job said that
-# they are in doubt, so that the person has looked: elsewhere they are carried into the new generation as they are.
 _RETRY = text(f"""
 WITH before AS (
-    SELECT id, state, reason FROM jobs
-    WHERE id = :id AND (CAST(:application AS uuid) IS NULL OR application_id = :application)
-      AND (state IN ('cancelled', 'retrying') OR state = 'failed' AND (reason <> 'uncertain' OR :decided)
-           OR state = 'held' AND reason IN ('args_unknown', 'steps_changed'))
-      AND undone_at IS NULL
+    SELECT j.id, j.state, j.reason FROM jobs j
+    WHERE j.id = :id AND (CAST(:application AS uuid) IS NULL OR j.application_id = :application)
+      AND {moves.RETRYABLE}
 ), moved AS (
-    UPDATE jobs j SET
-        generation = j.generation + CASE WHEN b.state IN ('retrying', 'held') THEN 0 ELSE 1 END,
-        failures = CASE WHEN b.state IN ('retrying', 'held') THEN j.failures ELSE 0 END,
-        crashes = 0, state = 'queued', reason = NULL, run_at = now(), settled_at = NULL, dispatched_at = NULL
-    FROM before b WHERE j.id = b.id
-    RETURNING j.id, j.generation,
-              b.state NOT IN ('retrying', 'held') AND b.reason IS DISTINCT FROM 'uncertain' AS in_the_dark
-), doubted AS (
-    UPDATE steps s SET generation = m.generation FROM moved m
-    WHERE m.in_the_dark AND s.job_id = m.id AND s.certainty = 'unknown'
-), noted AS ({_noted("job.retry", "id")})
+    UPDATE jobs j SET {moves.RETRIED} FROM before b WHERE j.id = b.id
+    RETURNING j.id, j.generation, {moves.IN_THE_DARK}
+), doubted AS ({moves.DOUBTED}), noted AS ({_noted("job.retry", "id")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
-# What has recorded how to undo what it did does that first: see hub.domain.jobs.Ending. So may a failed job whose uncertain
-# effect kept it from doing so, once a person has looked, for which the new generation vouches; it alone is failed and has
-# something left to undo.
 _CANCEL = text(f"""
 WITH before AS (
-    SELECT j.id, j.state,
-           EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.kind = 'undo' AND s.certainty <> 'confirmed') AS undoable
-    FROM jobs j
-    WHERE j.id = :id AND (CAST(:application AS uuid) IS NULL OR j.application_id = :application) AND j.ending IS NULL
-      AND (j.state IN ('scheduled', 'queued', 'retrying', 'waiting', 'held') OR j.state = 'failed' AND :decided)
+    SELECT j.id, j.state, {moves.UNDOABLE} AS undoable FROM jobs j
+    WHERE j.id = :id AND (CAST(:application AS uuid) IS NULL OR j.application_id = :application)
+      AND {moves.CANCELLABLE}
 ), moved AS (
-    UPDATE jobs j SET
-        state = CASE WHEN b.undoable THEN 'queued' ELSE 'cancelled' END,
-        reason = CASE WHEN NOT b.undoable THEN 'by_operator' END,
-        ending = CASE WHEN b.undoable THEN jsonb_build_object('state', 'cancelled', 'reason', 'by_operator') END,
-        generation = j.generation + CASE WHEN b.state = 'failed' THEN 1 ELSE 0 END,
-        failures = CASE WHEN b.undoable THEN 0 ELSE j.failures END,
-        run_at = CASE WHEN b.undoable THEN now() ELSE j.run_at END,
-        settled_at = CASE WHEN NOT b.undoable THEN now() END,
-        dispatched_at = NULL
-    FROM before b WHERE j.id = b.id AND (b.state <> 'failed' OR b.undoable)
+    UPDATE jobs j SET {moves.CANCELLED} FROM before b WHERE j.id = b.id AND {moves.CANCEL_FITS}
     RETURNING j.id
 ), noted AS ({_noted("job.cancel", "id")})
 SELECT id FROM moved
