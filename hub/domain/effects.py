@@ -132,9 +132,15 @@ def conclude(
 
 def is_covered(first_sent_at: datetime | None, *, now: datetime, kept_for: timedelta | None) -> bool:
     """Whether the provider still remembers the key, so that a repeat cannot do the thing twice."""
+    until = covered_until(first_sent_at, kept_for)
+    return until is not None and now < until
+
+
+def covered_until(first_sent_at: datetime | None, kept_for: timedelta | None) -> datetime | None:
+    """When a repeat stops to be harmless; None if it never was."""
     if kept_for is None or first_sent_at is None:
-        return False
-    return now < first_sent_at + kept_for - WINDOW_MARGIN
+        return None
+    return first_sent_at + kept_for - WINDOW_MARGIN
 
 
 def idempotency_key(job: UUID, position: int, serial: int) -> str:

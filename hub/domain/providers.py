@@ -5,13 +5,14 @@ Nothing here sends. One sender (`hub.infra.sender`) sends for all providers.
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from hub.domain.effects import Effect
 from hub.domain.encoding import fill, flatten
@@ -118,6 +119,35 @@ class Idempotency:
 
 
 @dataclass(frozen=True, slots=True)
+class LookUp:
+    """How a person finds out whether something was done at a provider.
+
+    Attributes:
+        hint: where to look and for what, one sentence; `{key}` is the idempotency key.
+        url: the page to look at, with `{key}` where it takes it; empty if there is none to name.
+    """
+
+    hint: str
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        for text in (self.hint, self.url):
+            if _UNKNOWN_PLACE.search(text):
+                raise ValueError("LookUp fills in {key} and nothing else")
+
+    def hint_for(self, key: str) -> str:
+        """The hint about one effect."""
+        return self.hint.replace("{key}", key)
+
+    def url_for(self, key: str) -> str | None:
+        """The page for one effect."""
+        return self.url.replace("{key}", quote(key, safe="")) or None
+
+
+_UNKNOWN_PLACE = re.compile(r"\{(?!key\})")
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What a provider can bear from the whole of one worker process.
 
@@ -163,6 +193,7 @@ class Provider:
         timeout: for one whole call, connecting and reading included.
         error: turns an answer that is not 2xx into the provider's own error; None leaves it to the status.
         settings: names of further settings, optional, read from `HUB_<NAME>_<SETTING>` into the call's credentials.
+        look_up: how a person finds out whether something was done there.
     """
 
     name: str
@@ -174,6 +205,7 @@ class Provider:
     headers: Mapping[str, str] = dataclass_field(default_factory=dict)
     error: ErrorOf | None = None
     settings: tuple[str, ...] = ()
+    look_up: LookUp | None = None
 
     def keeps_secret(self, name: str) -> bool:
         """Whether a credential or setting is a secret. The others (a sender's address, a mode) are ordinary words."""

@@ -1,0 +1,86 @@
+"""The facts of `hub.domain.safety`, gathered for any number of jobs by one query."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from hub.domain.effects import WINDOW_MARGIN
+from hub.domain.jobs import JobState
+from hub.domain.providers import Provider
+from hub.domain.safety import Facts
+from hub.infra.store.database import Database
+
+COLUMNS = "state, reason, undone, undoing, uncertain, covered, rejected, confirmed"
+"""What `FACTS` gives besides `id` and `covered_until`, in the order of `Facts`."""
+
+
+def facts_from(wanted: str) -> str:
+    """A SELECT of one row for each job: `id`, COLUMNS, and `covered_until`, when the first of its keys stops to protect.
+
+    It takes the parameters of `protection`, and says of each job what `hub.domain.safety.facts_of` says of its ledger.
+
+    Args:
+        wanted: a relation with a column `id`: the name of a WITH query, or a table. Not a value from outside.
+    """
+    return f"""
+        SELECT f.id, f.state, f.reason, f.undone, f.undoing,
+            count(*) FILTER (WHERE s.certainty = 'unknown' AND p.until IS NULL) > 0 AS uncertain,
+            count(*) FILTER (WHERE s.certainty = 'unknown' AND p.until IS NOT NULL) > 0 AS covered,
+            count(*) FILTER (WHERE s.certainty = 'rejected') > 0 AS rejected,
+            count(*) FILTER (WHERE s.certainty = 'confirmed') > 0 AS confirmed,
+            min(p.until) FILTER (WHERE s.certainty = 'unknown') AS covered_until
+        FROM (
+            SELECT j.id, j.state, j.reason, j.undone_at IS NOT NULL AS undone,
+                   j.ending IS NOT NULL AND j.undone_at IS NULL AS undoing
+            FROM {wanted} w JOIN jobs j ON j.id = w.id
+        ) f
+        LEFT JOIN steps s ON s.job_id = f.id AND (s.effect <> 'read' OR s.kind = 'work') AND s.certainty <> 'not_sent'
+            AND (s.kind = 'undo') = f.undoing AND s.kind IN ('call', 'work', 'undo')
+        LEFT JOIN LATERAL (
+            SELECT s.first_sent_at + make_interval(secs => k.seconds) AS until
+            FROM unnest(CAST(:kept_by AS text[]), CAST(:kept_for AS float8[])) AS k(provider, seconds)
+            WHERE k.provider = s.provider AND clock_timestamp() < s.first_sent_at + make_interval(secs => k.seconds)
+        ) p ON s.certainty = 'unknown'
+        GROUP BY f.id, f.state, f.reason, f.undone, f.undoing
+    """  # noqa: S608 - a name of ours, and constants
+
+
+def protection(providers: Mapping[str, Provider]) -> dict[str, Any]:
+    """The parameters of `facts_from`: for how long, in seconds, each provider's keys surely protect."""
+    kept = {
+        name: (provider.idempotency.kept_for - WINDOW_MARGIN).total_seconds()
+        for name, provider in providers.items()
+        if provider.idempotency
+    }
+    return {"kept_by": list(kept), "kept_for": list(kept.values())}
+
+
+def read_facts(row: Sequence[Any]) -> Facts:
+    """The facts from a row that begins with COLUMNS."""
+    return Facts(JobState(row[0]), *row[1:8])
+
+
+_FACTS = text(f"""
+WITH wanted AS (SELECT unnest(CAST(:ids AS uuid[])) AS id), facts AS ({facts_from("wanted")})
+SELECT id, {COLUMNS} FROM facts
+""")  # noqa: S608 - constants
+
+
+class SafetyStore:
+    """Reads facts.
+
+    Args:
+        database: the pool.
+        providers: whose keys protect, and for how long.
+    """
+
+    def __init__(self, database: Database, providers: Mapping[str, Provider]) -> None:
+        self._database = database
+        self._protection = protection(providers)
+
+    async def facts(self, jobs: Sequence[UUID]) -> dict[UUID, Facts]:
+        """Those of the jobs that there are."""
+        rows = await self._database.run(_FACTS, {"ids": list(jobs), **self._protection})
+        return {row[0]: read_facts(row[1:]) for row in rows}

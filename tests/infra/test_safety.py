@@ -1,0 +1,90 @@
+"""The facts that a query gathers for many jobs are those that the rules read from one ledger."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from hub import Idempotency, Provider
+from hub.domain.effects import Certainty, Effect, StepKind, is_covered
+from hub.domain.jobs import JobState, Reason
+from hub.domain.safety import Facts, Trace, facts_of
+from hub.infra.store.database import Database
+from hub.infra.store.safety import SafetyStore
+
+PROVIDERS = {
+    "shop": Provider("shop", idempotency=Idempotency("Idempotency-Key", timedelta(hours=24))),
+    "http": Provider("http", idempotency=Idempotency("Idempotency-Key", timedelta(0))),
+    "post": Provider("post"),
+}
+# How long ago a step was first sent: near and far from the end of a window, but never so near that a slow run matters.
+AGES = [timedelta(0), timedelta(hours=23), timedelta(hours=24), timedelta(days=9)]
+STANDINGS: list[tuple[JobState, Reason | None]] = [
+    (JobState.FAILED, Reason.EXHAUSTED),
+    (JobState.FAILED, Reason.UNCERTAIN),
+    (JobState.CANCELLED, Reason.BY_OPERATOR),
+    (JobState.RETRYING, None),
+    (JobState.SUCCEEDED, None),
+    (JobState.HELD, Reason.STEPS_CHANGED),
+]
+
+_JOB = text("""
+INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, correlation_id, settled_at, ending, undone_at)
+VALUES (:id, 'a.b', '{}', 'default', 5, :state, :reason, now(), 'c',
+    CASE WHEN :state IN ('failed', 'cancelled', 'succeeded') THEN now() END,
+    CASE WHEN :ending THEN CAST('{"state": "failed", "reason": "stopped"}' AS jsonb) END,
+    CASE WHEN :undone THEN now() END)
+""")
+_STEP = text("""
+INSERT INTO steps (job_id, position, name, provider, effect, certainty, serial, generation, attempt, sends, digest, kind,
+    first_sent_at)
+VALUES (:job, :position, 'a step', :provider, :effect, :certainty, 0, 1, 1, 1, '', :kind, :at)
+""")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    made = Database(database_url)
+    await made.run(text("INSERT INTO queues (name) VALUES ('default')"))
+    yield made
+    await made.close()
+
+
+async def put(database: Database, rng: Random, now: datetime) -> tuple[UUID, Facts]:
+    """Any job with any ledger, and its facts by the rules."""
+    job, (state, reason) = uuid4(), rng.choice(STANDINGS)
+    ending, undone = rng.choice([(False, False), (True, False), (True, True)])
+    values = {"id": job, "state": state, "reason": reason, "ending": ending, "undone": undone}
+    await database.run(_JOB, values)
+    traces = [await put_step(database, rng, now, job, position) for position in range(rng.randrange(4))]
+    return job, facts_of(state, reason, traces, undone=undone, undoing=ending and not undone)
+
+
+async def put_step(database: Database, rng: Random, now: datetime, job: UUID, position: int) -> Trace:
+    kind, provider = rng.choice(list(StepKind)), rng.choice([*PROVIDERS, None, "gone"])
+    effect, certainty = rng.choice(list(Effect)), rng.choice(list(Certainty))
+    at = rng.choice([now - age for age in AGES] + [None])
+    values: dict[str, Any] = {"effect": effect, "certainty": certainty, "kind": kind, "provider": provider}
+    await database.run(_STEP, {**values, "job": job, "position": position, "at": at})
+    known = PROVIDERS.get(provider or "")
+    kept_for = known.idempotency.kept_for if known and known.idempotency else None
+    return Trace(kind, effect, certainty, is_covered(at, now=now, kept_for=kept_for))
+
+
+async def test_the_query_and_the_rules_read_every_ledger_alike(database: Database) -> None:
+    """Five hundred jobs of every kind of ledger, their facts by one query and one by one."""
+    rng = Random(7)
+    [(now,)] = await database.run(text("SELECT now()"))
+    expected = dict([await put(database, rng, now) for _ in range(500)])
+    assert len(set(expected.values())) > 60
+
+    assert await SafetyStore(database, PROVIDERS).facts(list(expected)) == expected
+
+
+async def test_a_job_that_is_not_there_has_no_facts(database: Database) -> None:
+    """Ids that nobody knows are left out."""
+    assert await SafetyStore(database, PROVIDERS).facts([uuid4()]) == {}
