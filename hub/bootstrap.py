@@ -1,6 +1,7 @@
 """The composition root: the one place that knows every part and puts them together."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,6 +27,7 @@ from hub.infra.batch import Bounds
 from hub.infra.breaker_sharing import BreakerSharing
 from hub.infra.breakers import Breakers
 from hub.infra.metrics import Metrics
+from hub.infra.passwords import Cost, Passwords
 from hub.infra.queue import ReadyQueue
 from hub.infra.recurring import Recurring
 from hub.infra.sender import Sender
@@ -35,7 +37,9 @@ from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import Claimed, ExecutionStore
 from hub.infra.store.intake import IntakeStore
 from hub.infra.store.keys import KeyStore
+from hub.infra.store.logins import LoginStore
 from hub.infra.store.operations import OperationsStore
+from hub.infra.store.operators import OperatorStore
 from hub.infra.store.reading import ReadingStore
 from hub.infra.store.relay import RelayStore
 from hub.infra.store.steps import StepStore
@@ -50,7 +54,9 @@ from hub.services.inspect import Inspect
 from hub.services.intake import Intake
 from hub.services.keys import Keys
 from hub.services.ledger import Ledger
+from hub.services.logins import AddressLimits, Logins
 from hub.services.operate import Operate
+from hub.services.operators import Operators
 from hub.services.relay import Pace as RelayPace
 from hub.services.relay import Relay
 from hub.services.submit import Submit
@@ -65,6 +71,10 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _new_secret() -> str:
+    return token_urlsafe(32)
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a hub takes from the world around it; tests bring their own.
@@ -75,6 +85,8 @@ class Surroundings:
         rng: jitter.
         transport: sends all HTTP instead of real connections.
         resolver: looks names up for the sender.
+        password_cost: of hashing a password.
+        steady: seconds that only go forwards, for limits.
     """
 
     clock: Callable[[], datetime] = _utc_now
@@ -82,6 +94,8 @@ class Surroundings:
     rng: Random = field(default_factory=Random)
     transport: httpx.AsyncBaseTransport | None = None
     resolver: AbstractResolver | None = None
+    password_cost: Cost = Cost()  # noqa: RUF009 - frozen
+    steady: Callable[[], float] = time.monotonic
 
 
 @asynccontextmanager
@@ -132,6 +146,8 @@ async def build(
         intake_store = IntakeStore(database)
         waking = Waking(WaitStore(database), handover, registry.queues)
         bounds = _bounds(config.pending)
+        passwords = Passwords(around.password_cost)
+        stack.callback(passwords.close)
         inspect = Inspect(ReadingStore(database), registry, breakers, clock=around.clock)
         yield Hub(
             config=config,
@@ -162,8 +178,21 @@ async def build(
             ),
             inspect=inspect,
             operate=Operate(OperationsStore(database), inspect, registry, new_id=around.new_id),
-            keys=Keys(
-                KeyStore(database), new_id=around.new_id, new_secret=lambda: token_urlsafe(32), bounds=bounds
+            keys=Keys(KeyStore(database), new_id=around.new_id, new_secret=_new_secret, bounds=bounds),
+            operators=Operators(
+                OperatorStore(database),
+                passwords,
+                config.sessions,
+                new_id=around.new_id,
+                new_secret=_new_secret,
+            ),
+            logins=Logins(
+                LoginStore(database, config.sessions),
+                passwords,
+                config.sessions,
+                AddressLimits(around.steady),
+                new_id=around.new_id,
+                new_secret=_new_secret,
             ),
             sender=sender,
             breakers=breakers,

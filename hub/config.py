@@ -14,6 +14,7 @@ from hub import __version__
 from hub.domain.errors import ConfigurationError
 from hub.domain.providers import Provider
 from hub.domain.redaction import Secret
+from hub.domain.sessions import SessionLimits
 from hub.domain.sources import Source
 from hub.domain.specs import QUEUE_NAME
 from hub.environment import Environment, Setting, variable
@@ -122,6 +123,7 @@ class Config:
     worker: WorkerConfig
     relay: RelayConfig
     log: LogConfig
+    sessions: SessionLimits
     var_dir: Path
     database_url: Secret | None
     database_pooled: bool
@@ -208,6 +210,7 @@ def _own(env: Environment) -> Config:
             level=env.choice("HUB_LOG_LEVEL", "info", "what is logged", get_args(LogLevel)),
             format=env.choice("HUB_LOG_FORMAT", "auto", "how it is written", get_args(LogFormat)),
         ),
+        sessions=_sessions(env),
         sentry_dsn=env.secret(
             "HUB_SENTRY_DSN", "where errors are reported", default="nowhere", check=check_dsn
         ),
@@ -301,6 +304,18 @@ def _relay(env: Environment) -> RelayConfig:
         tick=env.seconds("HUB_RELAY_TICK", 0.5, "how often due work is looked for", low=0.01, high=60),
         rehand_after=env.seconds(
             "HUB_RELAY_REHAND_AFTER", 2, "when a job that was handed over and not started is again", low=0.05, high=3_600
+        ),
+    )  # fmt: skip
+
+
+def _sessions(env: Environment) -> SessionLimits:
+    hour = 3_600
+    return SessionLimits(
+        idle=env.seconds(
+            "HUB_SESSION_IDLE", 8 * hour, "after how long without a click operators log in again", low=60, high=30 * 24 * hour
+        ),
+        whole=env.seconds(
+            "HUB_SESSION_LIFETIME", 7 * 24 * hour, "after how long they do in any case", low=60, high=90 * 24 * hour
         ),
     )  # fmt: skip
 

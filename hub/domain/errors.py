@@ -9,6 +9,8 @@ HubError
 │   ├── Conflict                the state of things forbids it
 │   ├── KeyReused               an idempotency key used again for another request
 │   ├── CredentialRefused       an API key that is wrong or was revoked
+│   ├── LoginRefused            a password, link or identity that lets nobody in
+│   ├── TooManyLogins           from one address; come back after `retry_after`
 │   └── SignatureRefused        a webhook that is not shown to come from its provider
 ├── CallError                   a call to a provider did not give its result (carries how certain its effect is)
 │   ├── NotSent                 refused, DNS, pool full: the provider never saw it
@@ -107,6 +109,26 @@ class CredentialRefused(Refusal):
 
     def __init__(self) -> None:
         super().__init__("the API key is wrong or was revoked")
+
+
+class LoginRefused(Refusal):
+    """Nobody is let in by this. What exactly is wrong is not told; the log is told `why`."""
+
+    code = "login_refused"
+
+    def __init__(self, message: str, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why or message
+
+
+class TooManyLogins(Refusal):
+    """More log-ins were tried from one address than people make."""
+
+    code = "too_many_logins"
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("too many log-ins were tried from your address; wait a little")
+        self.retry_after = retry_after
 
 
 class SignatureRefused(Refusal):

@@ -21,7 +21,9 @@ from hub.services.handover import Handover
 from hub.services.inspect import Inspect
 from hub.services.intake import Intake
 from hub.services.keys import Keys
+from hub.services.logins import Logins
 from hub.services.operate import Operate
+from hub.services.operators import Operators
 from hub.services.submit import Submit
 from hub.services.waking import Waking
 
@@ -41,6 +43,8 @@ class Hub:
     inspect: Inspect
     operate: Operate
     keys: Keys
+    operators: Operators
+    logins: Logins
     sender: Sender
     breakers: Breakers
     sharing: BreakerSharing

@@ -14,10 +14,12 @@ from hub.domain.errors import (
     HubError,
     Invalid,
     KeyReused,
+    LoginRefused,
     NotFound,
     Problem,
     Refusal,
     SignatureRefused,
+    TooManyLogins,
     Unavailable,
 )
 from hub.web.answers import PROBLEM_HEADERS, dumps
@@ -62,6 +64,8 @@ _BY_STATUS = {kind.status: kind for kind in KINDS}
 _BY_ERROR: tuple[tuple[type[HubError], int], ...] = (
     (SignatureRefused, 401),
     (CredentialRefused, 401),
+    (LoginRefused, 401),
+    (TooManyLogins, 429),
     (NotFound, 404),
     (Conflict, 409),
     (KeyReused, 422),

@@ -1,0 +1,222 @@
+"""Logging in and out. Nothing here tells apart, in words or in time, who exists, who is locked out and whose guess is wrong."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from hub.domain.access import Principal, digest_of
+from hub.domain.errors import LoginRefused, NotFound, TooManyLogins
+from hub.domain.operators import LONGEST_PASSWORD, LockOut, client_network, email_of
+from hub.domain.ratelimit import TokenBucket
+from hub.domain.sessions import LoginKind, SessionLimits, is_token, shortened_agent
+from hub.infra.passwords import Passwords
+from hub.infra.store.logins import Candidate, LiveSession, LoginStore, NewSession, StoredSession
+
+_NO = "the e-mail address and the password do not go together, or too many wrong ones were given: then wait a while"
+_NO_LINK = "this link has been used, is too old, or never was one"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A browser that asks to be let in.
+
+    Attributes:
+        address: where it asks from, for the limit on guesses.
+        user_agent: what it says it is.
+        former: the token of the session that it had, which ends with a new one.
+    """
+
+    address: str
+    user_agent: str
+    former: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody who is logged in.
+
+    Attributes:
+        token: what their cookie holds.
+        fresh: they came by a one-time link just now, and may set a password without giving the old one.
+    """
+
+    id: UUID
+    operator: UUID
+    email: str
+    name: str
+    kind: LoginKind
+    created_at: datetime
+    principal: Principal
+    fresh: bool
+    token: str = field(repr=False)
+
+
+class AddressLimits:
+    """How many log-ins are tried from one address, in this process. The least recently used are forgotten.
+
+    Args:
+        per_minute: at a steady rate.
+        burst: at once.
+        clock: steady seconds.
+        addresses: how many are remembered.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], *, per_minute: float = 20, burst: int = 20, addresses: int = 10_000
+    ) -> None:
+        self._clock = clock
+        self._rate = per_minute / 60
+        self._burst = burst
+        self._most = addresses
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def take(self, address: str) -> None:
+        """Count one. Raises TooManyLogins."""
+        network, now = client_network(address), self._clock()
+        bucket = self._buckets.pop(network, None) or TokenBucket.full(self._rate, self._burst, now)
+        while len(self._buckets) >= self._most:
+            del self._buckets[next(iter(self._buckets))]
+        self._buckets[network] = bucket
+        allowance = bucket.take(now)
+        if not allowance.allowed:
+            raise TooManyLogins(timedelta(seconds=allowance.reset))
+
+
+class Logins:
+    """Lets operators in, knows who is in, and lets them out.
+
+    Args:
+        store: where sessions are kept.
+        passwords: judges passwords.
+        limits: how long sessions last.
+        addresses: how many may be tried from one address.
+        new_id: makes UUIDv7s.
+        new_secret: makes 32 random bytes in URL-safe base64 (`secrets.token_urlsafe`).
+        lock_out: how guessing one account is slowed down.
+    """
+
+    def __init__(
+        self,
+        store: LoginStore,
+        passwords: Passwords,
+        limits: SessionLimits,
+        addresses: AddressLimits,
+        *,
+        new_id: Callable[[], UUID],
+        new_secret: Callable[[], str],
+        lock_out: LockOut = LockOut(),  # noqa: B008 - frozen
+    ) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._limits = limits
+        self._addresses = addresses
+        self._new_id = new_id
+        self._new_secret = new_secret
+        self._delays = lock_out.delays()
+
+    def admit(self, visitor: Visitor) -> None:
+        """Count one try from this address. Raises TooManyLogins."""
+        self._addresses.take(visitor.address)
+
+    async def by_password(self, email: str, password: str, visitor: Visitor) -> str:
+        """Let somebody in by their password; gives the session's token.
+
+        Raises:
+            LoginRefused: nobody is let in by this.
+            TooManyLogins: from this address.
+            Unavailable: too many at once, or the database is away.
+        """
+        self.admit(visitor)
+        address = email_of(email)
+        # What no operator can have is not looked up; it is judged all the same, for the time that takes.
+        candidate = await self._store.guess(address, self._delays) if _is_storable(address) else None
+        verified = await self._passwords.verify(
+            candidate.hash if candidate else None, password[:LONGEST_PASSWORD]
+        )
+        if candidate is None or not verified.right or len(password) > LONGEST_PASSWORD:
+            await self._note_lock(candidate)
+            raise LoginRefused(_NO)
+        new, token = self._new(LoginKind.PASSWORD, visitor)
+        if not await self._store.begin_by_password(candidate, verified.renewed, new):
+            raise LoginRefused(_NO)
+        return token
+
+    async def is_good_link(self, link: str) -> bool:
+        """Whether a one-time link would let somebody in. It is not used up by asking."""
+        return is_token(link) and await self._store.is_good(digest_of(link))
+
+    async def by_link(self, link: str, visitor: Visitor) -> str:
+        """Let somebody in by a one-time link, and use it up; gives the session's token.
+
+        Raises LoginRefused, TooManyLogins.
+        """
+        self.admit(visitor)
+        new, token = self._new(LoginKind.LINK, visitor)
+        if not (is_token(link) and await self._store.begin_by_link(digest_of(link), new)):
+            raise LoginRefused(_NO_LINK)
+        return token
+
+    async def by_identity(self, operator: UUID, visitor: Visitor) -> str:
+        """Let somebody in for whom the identity provider vouches; gives the session's token. Raises LoginRefused."""
+        new, token = self._new(LoginKind.OIDC, visitor)
+        if not await self._store.begin_by_identity(operator, new):
+            raise LoginRefused("this operator is disabled")
+        return token
+
+    async def session(self, token: str) -> Session | None:
+        """Who a cookie's token belongs to; None if it is none, or the session has ended. Raises Unavailable."""
+        if not is_token(token):
+            return None
+        live = await self._store.seen(digest_of(token))
+        return None if live is None else self._session(live, token)
+
+    async def is_own_password(self, session: Session, password: str) -> bool:
+        """Whether this is the password of who is logged in; a wrong one counts as a wrong log-in."""
+        candidate = await self._store.guess(session.email, self._delays)
+        verified = await self._passwords.verify(
+            candidate.hash if candidate else None, password[:LONGEST_PASSWORD]
+        )
+        if not verified.right:
+            await self._note_lock(candidate)
+        return verified.right
+
+    async def sessions(self, operator: UUID) -> list[StoredSession]:
+        """An operator's sessions that have not ended, newest first."""
+        return await self._store.sessions(operator)
+
+    async def revoke(self, operator: UUID, session: UUID, *, actor: str) -> None:
+        """End a session of an operator. Raises NotFound if it has ended or is not theirs."""
+        if not await self._store.revoke(operator, session, audit=self._new_id(), actor=actor):
+            raise NotFound("this session has ended", code="unknown_session")
+
+    async def log_out(self, session: Session) -> None:
+        """End one's own session."""
+        await self._store.revoke(session.operator, session.id, audit=self._new_id(), actor=session.email)
+
+    def _session(self, live: LiveSession, token: str) -> Session:
+        return Session(
+            id=live.id,
+            operator=live.operator,
+            email=live.email,
+            name=live.name,
+            kind=live.kind,
+            created_at=live.created_at,
+            principal=Principal.of_operator(live.operator, live.email, live.role),
+            fresh=live.kind is LoginKind.LINK and live.age < self._limits.fresh,
+            token=token,
+        )
+
+    def _new(self, kind: LoginKind, visitor: Visitor) -> tuple[NewSession, str]:
+        token = self._new_secret()
+        former = digest_of(visitor.former) if visitor.former else None
+        agent = shortened_agent(visitor.user_agent)
+        return NewSession(self._new_id(), digest_of(token), kind, agent, self._new_id(), former), token
+
+    async def _note_lock(self, candidate: Candidate | None) -> None:
+        if candidate is not None and candidate.locked:
+            await self._store.note_lock(candidate.operator, audit=self._new_id(), actor=candidate.email)
+
+
+def _is_storable(email: str) -> bool:
+    return len(email) <= 254 and "\0" not in email
