@@ -35,6 +35,7 @@ from hub.infra.sentry import reporter
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import Claimed, ExecutionStore
+from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore
 from hub.infra.store.keys import KeyStore
 from hub.infra.store.logins import LoginStore
@@ -242,6 +243,7 @@ def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
         rng=hub.rng,
         telemetry=_telemetry(hub),
         waking=hub.waking,
+        inbox=InboxStore(hub.database),
     )
 
 

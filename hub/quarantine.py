@@ -85,10 +85,10 @@ class Quarantine:
                     if not await cell.begin(job, self._silence):
                         continue
                     if not await cell.says(READY, self._silence):
-                        return died(await cell.ended())
+                        return died(job.name, await cell.ended())
                 self._keep(cell)
                 return None
-        return not_begun(f"tried {_STARTS} times")
+        return not_begun(job.name, f"tried {_STARTS} times")
 
     async def close(self) -> None:
         """End the processes that are left, and see that they have; none is running a job any more."""

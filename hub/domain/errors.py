@@ -32,6 +32,7 @@ HubError
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from hub.domain.causes import NOWHERE, Place
 from hub.domain.effects import Certainty
 
 
@@ -148,9 +149,13 @@ class CallError(HubError):
         message: for people; never holds a secret or a body.
         code: the provider's own code, or the hub's, for machines.
         retry_after: how long the provider asks to be left alone.
+
+    Attributes:
+        place: which call it was; known once it has left the step.
     """
 
     certainty: Certainty = Certainty.UNKNOWN
+    place: Place = NOWHERE
 
     def __init__(
         self,
@@ -253,9 +258,10 @@ class WaitTimedOut(HubError):
 
 
 class UncertainEffect(HubError):
-    """An effect may exist at the provider and its idempotency cannot cover a repeat."""
+    """An effect may exist at the provider and its idempotency cannot cover a repeat. `place` is the call's."""
 
     code = "uncertain_effect"
+    place: Place = NOWHERE
 
     def __init__(self, step: str, since: datetime) -> None:
         at = f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"

@@ -23,6 +23,7 @@ from enum import StrEnum
 from random import Random
 from typing import assert_never
 
+from hub.domain.causes import Cause, storable
 from hub.domain.retry import Backoff
 
 
@@ -98,24 +99,27 @@ class Failure:
         message: for people, one sentence.
         kind: the error's class.
         signature: equal for failures of one cause; see `hub.domain.causes`.
+        cause: what the signature stands for; None for one that was read back from where it was stored.
     """
 
     code: str
     message: str
     kind: str
     signature: str
+    cause: Cause | None = None
+
+    @classmethod
+    def of(cls, cause: Cause, message: str) -> "Failure":
+        """A failure of this cause, with the message in full."""
+        return cls(cause.code, message, cause.kind, cause.signature, cause)
 
     def __post_init__(self) -> None:
         # Settlements are written in batches: one message with a NUL in it would stop all the others.
         for name in ("code", "message", "kind"):
-            object.__setattr__(self, name, _storable(getattr(self, name)))
+            object.__setattr__(self, name, storable(getattr(self, name), MAX_MESSAGE))
 
 
 MAX_MESSAGE = 2000
-
-
-def _storable(text: str) -> str:
-    return text[:MAX_MESSAGE].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +236,18 @@ class Transition:
     failure: Failure | None = None
     ending: Ending | None = None
     undone: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the job has failed for good, perhaps once its effects are undone."""
+        return self.outcome is not OutcomeKind.COMPENSATED and (
+            self.state is JobState.FAILED or self.ending is not None
+        )
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether this attempt counts as a failure of its cause; one that was put off or interrupted does not."""
+        return self.is_lost or self.outcome in (OutcomeKind.FAILED, OutcomeKind.UNCERTAIN)
 
 
 # Nobody knows which of a lost worker's jobs killed it. So all are counted, and what has been counted twice is a suspect:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from hub.domain.causes import signature_of
+from hub.domain.causes import NOWHERE, Cause, Place, normalise, storable
 from hub.domain.errors import (
     ArgsUnknown,
     CallError,
@@ -33,6 +33,8 @@ from hub.domain.jobs import (
 # Without a Retry-After, a throttled provider is left alone for this long.
 _THROTTLED = timedelta(seconds=10)
 _MAX_MESSAGE = 500
+_MAX_CODE = 100
+_MAX_CAUSES = 8
 UNEXPECTED = "unexpected_error"  # the code of an error that has none of its own
 
 
@@ -42,13 +44,26 @@ def failure_of(error: BaseException, job: str, step: str, redact: Callable[[str]
     Args:
         error: what was raised.
         job: the job's name.
-        step: the step it came from, empty if none.
+        step: the step it came from, empty if none, unless the error knows the call it came from.
         redact: takes out what must not be kept.
     """
     kind = type(error).__name__
-    message = redact(str(error) or kind)[:_MAX_MESSAGE].replace("\x00", "")
-    code = str(getattr(error, "code", None) or _code_of(error))[:100].replace("\x00", "")
-    return Failure(code, message, kind, signature_of(job, step, kind, code, message))
+    message = redact(str(error) or kind)
+    code = storable(str(getattr(error, "code", None) or _code_of(error)), _MAX_CODE)
+    # Of the whole message: an id that is cut in two is none.
+    cause = Cause.of(job, kind, code, message, _place_of(error) or Place(normalise(step)))
+    return Failure.of(cause, message[:_MAX_MESSAGE].replace("\x00", ""))
+
+
+def _place_of(error: BaseException | None) -> Place | None:
+    """Which call an error came from, also one that a job raised in its own words because of it."""
+    for _ in range(_MAX_CAUSES):
+        if error is None or (isinstance(error, CallError | UncertainEffect) and error.place != NOWHERE):
+            break
+        # A job that gives up while it handles a call's error does so because of that; other errors there may be its bugs.
+        context = error.__context__ if isinstance(error, Fail) else None
+        error = error.__cause__ or context
+    return error.place if isinstance(error, CallError | UncertainEffect) else None
 
 
 def judge(error: BaseException, failure: Failure) -> Outcome:  # noqa: C901, PLR0911, PLR0912 - one case for each error

@@ -9,6 +9,7 @@ from typing import Any, assert_never, cast
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from hub.domain.causes import Place
 from hub.domain.effects import (
     Certainty,
     Effect,
@@ -32,10 +33,15 @@ async def call(
 ) -> R:
     """Call a provider under the step at `position`: send it, repeat it, or hand back what is on record."""
     step = _Call(attempt, operation, position, kind)
-    begun = await step.begin(digest_of(arguments))
-    if isinstance(begun, RecordedStep):
-        return _replayed(operation, begun)
-    result: R = await step.send(begun, arguments)
+    try:
+        begun = await step.begin(digest_of(arguments))
+        if isinstance(begun, RecordedStep):
+            return _replayed(operation, begun)
+        result: R = await step.send(begun, arguments)
+    except (CallError, UncertainEffect) as error:
+        # By the time that it ends the attempt, other steps may have been asked for.
+        error.place = step.place()
+        raise
     return result
 
 
@@ -52,6 +58,13 @@ class _Call:
         idempotency = operation.provider.idempotency
         self._kept_for: timedelta | None = idempotency.kept_for if idempotency else None
         self._before: Step | None = None
+
+    def place(self) -> Place:
+        """Which call it is."""
+        operation = self._operation
+        known = self._attempt.tools.operations.items()
+        key = next((key for key, one in known if one is operation), f"{operation.method} {operation.path}")
+        return Place(operation.name, operation.provider.name, key)
 
     async def begin(self, digest: bytes) -> Step | RecordedStep:
         """The step as it is to be sent, or the record that stands for its answer."""
@@ -145,8 +158,9 @@ class _Call:
         since = begun.first_sent_at or now
         if begun.effect is Effect.READ or is_covered(since, now=now, kept_for=self._kept_for):
             return None
-        self._attempt.uncertain = UncertainEffect(begun.name, since)
-        return self._attempt.uncertain
+        self._attempt.uncertain = doubt = UncertainEffect(begun.name, since)
+        doubt.place = self.place()
+        return doubt
 
 
 def arguments_of(operation: Operation[A, Any], args: Mapping[str, Any]) -> A:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from hub.domain.causes import Cause
 from hub.domain.errors import Unavailable
 from hub.domain.jobs import FailedForGood, Failure, Interrupted, Reason, Standing, Transition, decide
 from hub.domain.retry import Backoff
@@ -37,7 +38,7 @@ Apart = Callable[[Claimed], Awaitable[Interrupted | None]]
 # While the database is away, settlements wait, however long: the fence refuses those whose lease has lapsed meanwhile.
 _SETTLE_PAUSE = 0.2
 
-_UNSTORABLE = Failure("unstorable", "what the job came to cannot be stored", "Unstorable", "unstorable")
+_UNSTORABLE = "unstorable"
 
 
 class Execute:
@@ -112,7 +113,7 @@ class Execute:
         try:
             end = await run(claimed)
         except asyncio.CancelledError:
-            end = stopped()
+            end = stopped(claimed.name)
         finally:
             running[claimed.queue] -= 1
         if end is not None:
@@ -137,14 +138,14 @@ class Execute:
             if (job.id, job.attempt) not in held and (job.id, job.attempt) not in self._ending
         ]
         for job in lost:
-            self._interrupt(job, lost_claim(crashed))
+            self._interrupt(job, lost_claim(job.name, crashed=crashed))
         return len(lost)
 
     def _interrupt(self, job: Abandoned, outcome: Interrupted) -> None:
         now = self._clock()
         standing = standing_of(job, self._registry)
         move = decide(standing, outcome, now, self._rng)
-        self._settle(settlement_of(job.id, job.attempt, move, now), standing)
+        self._settle(settlement_of(job.id, job.attempt, move, now), standing, job.name)
         self._telemetry.lost(job, move)
 
     async def drain(self) -> None:
@@ -164,36 +165,44 @@ class Execute:
             claimed.failures, claimed.crashes, spec.retry, undoable=finished.undoable, ending=claimed.ending
         )
         move = decide(standing, finished.outcome, now, self._rng)
-        self._settle(settlement_of(claimed.id, claimed.attempt, move, now, finished), standing)
+        self._settle(settlement_of(claimed.id, claimed.attempt, move, now, finished), standing, spec.name)
         self._telemetry.ended(claimed, move, finished.error, asyncio.get_running_loop().time() - began)
 
-    def _settle(self, settlement: Settlement, standing: Standing) -> None:
+    def _settle(self, settlement: Settlement, standing: Standing, name: str) -> None:
         future = self._settlements.submit(settlement)
         # Nobody waits for it: a settlement that is refused belongs to a job that somebody else holds by now.
         held = (settlement.job, settlement.attempt)
         self._ending.add(held)
-        future.add_done_callback(lambda done: self._ended(settlement, standing, done))
+        future.add_done_callback(lambda done: self._ended(settlement, standing, name, done))
 
-    def _ended(self, settlement: Settlement, standing: Standing, future: "asyncio.Future[bool]") -> None:
+    def _ended(
+        self, settlement: Settlement, standing: Standing, name: str, future: "asyncio.Future[bool]"
+    ) -> None:
         self._ending.discard((settlement.job, settlement.attempt))
         if future.cancelled() or not (error := future.exception()):
             return
         # Unless it can be written as a failure, it stays running until `give_back` finds it.
         log.error("the end of an attempt could not be written", job_id=str(settlement.job), exc_info=error)
+        tried = settlement.transition.failure
         if (
             isinstance(error, Exception)
             and is_unstorable(error)
-            and settlement.transition.failure != _UNSTORABLE
+            and not (tried and tried.code == _UNSTORABLE)
         ):
             now = self._clock()
-            move = decide(standing, FailedForGood(_UNSTORABLE, Reason.INVALID), now, self._rng)
-            self._settle(settlement_of(settlement.job, settlement.attempt, move, now), standing)
+            move = decide(standing, FailedForGood(_unstorable(name), Reason.INVALID), now, self._rng)
+            self._settle(settlement_of(settlement.job, settlement.attempt, move, now), standing, name)
 
     async def _flush(self, settlements: list[Settlement]) -> list[bool]:
         settled = await _insisted(lambda: self._store.settle(settlements))
         self._telemetry.settled(len(settlements), len(settled))
         self._waking.waits(one.job for one in settlements if one.waits and one.job in settled)
         return [settlement.job in settled for settlement in settlements]
+
+
+def _unstorable(job: str) -> Failure:
+    message = "what the job came to cannot be stored"
+    return Failure.of(Cause.of(job, "Unstorable", _UNSTORABLE, message), message)
 
 
 async def _insisted(ask: Callable[[], Awaitable[T]]) -> T:

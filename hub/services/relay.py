@@ -18,6 +18,7 @@ from hub.domain.jobs import decide
 from hub.infra.queue import Ready, ReadyQueue
 from hub.infra.recurring import Recurring
 from hub.infra.store.execution import Abandoned, ExecutionStore
+from hub.infra.store.inbox import InboxStore
 from hub.infra.store.relay import RelayStore
 from hub.infra.store.settlements import Settlement
 from hub.registry import Registry
@@ -34,6 +35,8 @@ _REST = 50
 # Workers that have gone are shown to operators for a while; every deploy leaves some behind.
 _FORGET_AFTER = timedelta(days=1)
 _PRUNE_EVERY = timedelta(minutes=1)
+# Failures are grouped as they happen; this is for those of the release before, as during a deploy.
+_ADOPT_EVERY = timedelta(minutes=5)
 # Events and waits are joined by who writes them; the sweep is for a process that died in between.
 _WAKE_EVERY = timedelta(seconds=5)
 
@@ -70,6 +73,7 @@ class Relay:
         rng: Random,
         telemetry: Telemetry,
         waking: Waking,
+        inbox: InboxStore,
     ) -> None:
         self._store = store
         self._execution = execution
@@ -80,6 +84,7 @@ class Relay:
         self._rng = rng
         self._telemetry = telemetry
         self._waking = waking
+        self._inbox = inbox
         self._moved = telemetry.metrics.relayed
         self._wanted = asyncio.Event()
         self._held_at = 0.0
@@ -131,6 +136,9 @@ class Relay:
             await self._find_lost(self._pace.rehand_after)
         if await self._queue.turn("prune", _PRUNE_EVERY):
             await self._store.forget_workers(_FORGET_AFTER, _BATCH)
+            await self._inbox.forget(_BATCH)
+        if await self._queue.turn("adopt", _ADOPT_EVERY):
+            await self._inbox.adopt(_BATCH)
 
     async def wake(self) -> None:
         """Join the events and waits that a dead process left apart: page by page, one relay for all."""
@@ -198,7 +206,7 @@ class Relay:
 
     def _end(self, job: Abandoned) -> Settlement:
         now = self._clock()
-        move = decide(standing_of(job, self._registry), lost_worker(), now, self._rng)
+        move = decide(standing_of(job, self._registry), lost_worker(job.name), now, self._rng)
         return settlement_of(job.id, job.attempt, move, now)
 
     async def _refill_loop(self) -> None:

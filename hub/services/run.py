@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from hub.domain.causes import Cause
 from hub.domain.errors import ArgsUnknown, Invalid, Unavailable, UncertainEffect
 from hub.domain.jobs import Failed, Failure, Outcome, Snoozed, Succeeded, Uncertain, Waits
 from hub.domain.judgement import UNEXPECTED, foremost, judge
@@ -55,7 +56,7 @@ async def run(spec: JobSpec, claimed: Claimed, tools: Tools) -> Finished:
     except asyncio.CancelledError as error:
         # A job's own task that was cancelled raises the same; only the worker's wish is an interruption.
         if _is_stopping():
-            return Finished(_doubted(stopped(), attempt))
+            return Finished(_doubted(stopped(attempt.claimed.name), attempt))
         return await _judged(error, attempt)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a job raises is an outcome
         return await _judged(error, attempt)
@@ -79,7 +80,7 @@ async def _judged(raised: BaseException, attempt: Attempt) -> Finished:
         failure = attempt.tools.failure_of(error, attempt.claimed.name, attempt.step_name)
     except Exception:  # noqa: BLE001 - an error that cannot even be printed
         kind = type(error).__name__
-        failure = Failure(UNEXPECTED, kind, kind, kind)
+        failure = Failure.of(Cause.of(attempt.claimed.name, kind, UNEXPECTED, kind), kind)
     outcome = _doubted(judge(error, failure), attempt)
     try:
         return Finished(outcome, error=error, undoable=await attempt.undoable())
@@ -137,8 +138,9 @@ def _doubted(outcome: Outcome, attempt: Attempt) -> Outcome:
     failure = outcome.failure if isinstance(outcome, Failed) else None
     # A provider's own code says more than that nobody knows; that an error had none says less.
     code = failure.code if failure and failure.code != UNEXPECTED else UncertainEffect.code
-    signature = failure.signature if failure else "uncertain"
-    return Uncertain(Failure(code, message, "UncertainEffect", signature))
+    # A cause of its own, apart from that of the same error where a repeat was covered: only a person may retry this one.
+    cause = Cause.of(attempt.claimed.name, UncertainEffect.__name__, code, message, attempt.uncertain.place)
+    return Uncertain(Failure.of(cause, message))
 
 
 def read_args(spec: JobSpec, claimed: Claimed) -> BaseModel:

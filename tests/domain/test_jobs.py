@@ -3,13 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
-from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.causes import normalise, signature_of
+from hub.domain.causes import Cause
 from hub.domain.jobs import (
     CANCELLABLE,
     CRASH_LIMIT,
@@ -250,7 +249,7 @@ def test_what_a_person_may_do_fits_the_states() -> None:
 @given(code=st.text(), message=st.text(), kind=st.text())
 def test_a_failure_can_always_be_stored(code: str, message: str, kind: str) -> None:
     """No NUL and no lone surrogate is left, which PostgreSQL's text refuses, and no message is endless."""
-    failure = Failure(code, message * 3, kind, signature_of("job", "step", kind, code, message))
+    failure = Failure.of(Cause.of("job", kind, code, message), message * 3)
 
     stored = failure.code + failure.message + failure.kind
     assert "\0" not in stored
@@ -266,58 +265,3 @@ def test_a_hostile_message_is_stored_in_part(message: str) -> None:
     assert failure.message[0] == message[0]
     assert len(failure.message) <= 2000
     assert failure.message.encode()
-
-
-@given(ids=st.tuples(st.uuids(), st.uuids()), numbers=st.tuples(st.integers(0), st.integers(0)))
-def test_failures_of_one_cause_share_a_signature(ids: tuple[UUID, UUID], numbers: tuple[int, int]) -> None:
-    """Ids, numbers, quoted values, addresses and times do not tell causes apart."""
-
-    def signature(which: int) -> str:
-        uuid, number = ids[which], numbers[which]
-        ulid = f"01J9ZK{number % 10**8:08d}ABCDEF7890"[:26]
-        message = (
-            f"charge {uuid} ({uuid.hex}, cus_Q{uuid.hex[:13]}, {ulid}) of {number} for 'shop {number}' and "
-            f"buyer.{number}@example.com failed at 2026-11-03T12:00:{number % 60:02d}"
-        )
-        return signature_of("payments.charge", "stripe POST /v1/charges", "NoAnswer", "timeout", message)
-
-    assert signature(0) == signature(1)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("no_such_column is missing", "no_such_table is missing"),
-        ("can't connect, won't retry", "can't read, won't retry"),
-        ("the card was declined", "the card has expired"),
-    ],
-)
-def test_different_causes_have_different_signatures(one: str, other: str) -> None:
-    """Plain words tell causes apart, with underscores and between apostrophes too."""
-    assert signature_of("j", "s", "K", "c", one) != signature_of("j", "s", "K", "c", other)
-
-
-@given(parts=st.tuples(*[st.text()] * 4))
-def test_each_part_of_a_cause_counts(parts: tuple[str, str, str, str]) -> None:
-    """The job, step, class and code are part of the cause; any text at all has a signature."""
-    cause = signature_of(*parts, "message")
-
-    assert len(cause) == 16
-    for place in range(4):
-        job, step, kind, code = (part + "x" * (place == index) for index, part in enumerate(parts))
-        assert signature_of(job, step, kind, code, "message") != cause
-
-
-@given(st.text())
-def test_normalising_is_bounded_and_takes_every_digit(message: str) -> None:
-    """A normalised message holds no decimal digit and no more than 200 characters."""
-    text = normalise(message)
-
-    assert len(text) <= 200
-    assert not any(character.isdecimal() for character in text)
-
-
-@pytest.mark.parametrize("piece", ["'a", "a_", "ab_c", "deadbeef", "1:", '"', "a@", "A1", "a.", "'", "\0"])
-def test_normalising_a_huge_message_takes_no_time(piece: str) -> None:
-    """No message, however made, is slow to normalise; quadratic work here would take minutes, and time the test out."""
-    assert len(normalise(piece * 200_000)) <= 200

@@ -13,16 +13,18 @@ import pytest
 from sqlalchemy import TextClause, text
 
 from hub.domain.access import Principal, Scope
+from hub.domain.causes import Cause
 from hub.domain.effects import Certainty, Effect, Step
 from hub.domain.ids import ApplicationId, KeyId
-from hub.domain.jobs import JobState, OutcomeKind, Transition
+from hub.domain.jobs import Failure, JobState, OutcomeKind, Reason, Transition
 from hub.infra.breakers import Breakers
 from hub.infra.queue import Ready
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import ExecutionStore
+from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, NewSubmission
-from hub.infra.store.reading import ReadingStore
+from hub.infra.store.reading import ReadingStore, Where
 from hub.infra.store.relay import RelayStore
 from hub.infra.store.settlements import Settlement
 from hub.infra.store.steps import StepRecord, StepStore
@@ -64,6 +66,13 @@ INSERT INTO steps (job_id, position, name, effect, certainty, serial, generation
     SELECT id, 1, 's', 'read', 'confirmed', 0, 1, 1, 1, '' FROM jobs LIMIT {MANY // 10};
 INSERT INTO waits (job_id, position, source, subject, types, since, consumed)
     SELECT id, 1, 's', correlation_id, '{{t}}', now(), '{{}}' FROM jobs LIMIT {MANY // 10};
+INSERT INTO error_groups (signature, job, step, provider, operation, kind, code, message, attempts, lost, first_seen_at,
+                          last_seen_at, example_id)
+    SELECT CASE n WHEN 1 THEN 'rare' WHEN 2 THEN 'common' ELSE n::text END, 'a.b', '', '', '', '', '', '', 1, 1, now(),
+        now(), '{JOB}' FROM generate_series(1, 300) n;
+INSERT INTO error_hours (signature, hour, attempts, lost)
+    SELECT signature, date_trunc('hour', now()) - n * interval '1 hour', 1, 1
+    FROM error_groups, generate_series(1, 100) n;
 -- One subject of which more is told than of all others together.
 INSERT INTO events (id, source, external_id, type, headers, secret_index, correlation_id, subject, received_at)
     SELECT gen_random_uuid(), 's', 'busy' || n, 't', '{{}}', 0, 'busy', 'busy', now() - n * interval '1 minute'
@@ -162,6 +171,10 @@ def waiting(do: Callable[[WaitStore], Awaitable[Any]]) -> Query:
     return lambda explaining: do(WaitStore(explaining))
 
 
+def inbox(do: Callable[[InboxStore], Awaitable[Any]]) -> Query:
+    return lambda explaining: do(InboxStore(explaining))
+
+
 def relaying(do: Callable[[RelayStore], Awaitable[Any]]) -> Query:
     return lambda explaining: do(RelayStore(explaining))
 
@@ -170,6 +183,19 @@ STEP = StepRecord(
     JOB, 1, Step(1, "s", Effect.WRITE, Certainty.UNKNOWN, 0, 1, None, b""), "p", "k", sending=True
 )
 DONE = Settlement(JOB, 1, Transition(JobState.SUCCEEDED, 0, 0, OutcomeKind.SUCCEEDED), None)
+FAILED = Settlement(
+    JOB,
+    1,
+    Transition(
+        JobState.FAILED,
+        1,
+        0,
+        OutcomeKind.FAILED,
+        reason=Reason.STOPPED,
+        failure=Failure.of(Cause.of("a.b", "Fail", "c", "m"), "m"),
+    ),
+    None,
+)
 WAIT = Wait(1, "s", ("t",), "7", None, ())
 BUSY = Wait(2, "s", ("t",), "busy", None, ())
 UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
@@ -229,6 +255,16 @@ CASES: dict[str, tuple[Query, str]] = {
     "claim": (executing(lambda store: store.claim([(JOB, 1)] * 10, ["a.b"])), "jobs_pkey"),
     "running": (executing(lambda store: store.running()), "jobs_relay_rescue"),
     "settle": (executing(lambda store: store.settle([DONE] * 10)), BY_JOB_OR_WORKER),
+    "settle failures": (executing(lambda store: store.settle([FAILED] * 10)), BY_JOB_OR_WORKER),
+    "error groups": (
+        inbox(lambda store: store.groups(Where(), "last_seen_at DESC, signature", 50, hours=24)),
+        "jobs_failed_by_cause",
+    ),
+    "an error group": (inbox(lambda store: store.group("rare", hours=48)), "jobs_list_by_error"),
+    "an error group's hours": (inbox(lambda store: store.group("rare", hours=48)), "error_hours_pkey"),
+    "adopt failures": (inbox(lambda store: store.adopt(1000)), "jobs_failed_by_cause"),
+    "forget hours": (inbox(lambda store: store.forget(1000)), "error_hours_prune"),
+    "forget groups": (inbox(lambda store: store.forget(1000)), "jobs_failed_by_cause"),
     "record steps": (recording(lambda store: store.record([STEP] * 10)), BY_JOB_OR_WORKER),
     "what is due later": (lambda explaining: DepthStore(explaining).later(), "jobs_relay_due"),
     "how much is held": (lambda explaining: DepthStore(explaining).held(), "jobs_held"),
@@ -260,7 +296,7 @@ async def test_a_query_uses_its_index(explaining: Explaining, name: str) -> None
     seen = [node for plan in explaining.plans for node in nodes(plan)]
     assert set(index.split(" or ")) & {node.get("Index Name") for node in seen}
     scanned = {node["Relation Name"] for node in seen if node["Node Type"] == "Seq Scan"}
-    assert not scanned & {"jobs", "events", "steps", "idempotency_keys"}
+    assert not scanned & {"jobs", "events", "steps", "idempotency_keys", "error_hours"}
 
 
 @pytest.mark.parametrize(

@@ -394,7 +394,7 @@ async def test_how_a_job_ended_in_a_process_of_its_own_is_kept_while_the_databas
     execute = make_execute(hub.hub, store)
 
     async def no_process(_claimed: Claimed) -> Interrupted:
-        return not_begun("tried 3 times")
+        return not_begun("apart", "tried 3 times")
 
     await execute.run_apart(claimed, no_process)
     await execute.drain()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import orjson
 from sqlalchemy import TextClause, text
 
 from hub.domain.jobs import Ending, Failure, JobState, Reason, Transition
+from hub.infra.store import grouping
 from hub.infra.store.arrays import Element, literal
 from hub.infra.store.waits import Wait
 
@@ -45,12 +47,33 @@ class Settlement:
         return not (self.children or self.waits or move.ending or move.undone)
 
 
+_TOLD = (
+    "job",
+    "attempt",
+    "state",
+    "reason",
+    "delay",
+    "failures",
+    "crashes",
+    "outcome",
+    "code",
+    "message",
+    "kind",
+    "result",
+)
+_TOLD_MORE = ("ending", "undone")
 # Most batches hold nothing but plain ends, and do not pay for what the others need.
 _DONE_MORE = ", CAST(CAST(:ending AS text) AS text[]), CAST(CAST(:undone AS text) AS boolean[])"
-_SET_MORE = """,
-        ending = coalesce(CAST(d.ending AS jsonb), j.ending),
+_ENDING = "CAST(d.ending AS jsonb)"
+# It becomes what it failed of, by the name under which that was counted.
+_ENDING_NAMED = f"CASE WHEN d.crowded THEN jsonb_set({_ENDING}, '{{failure,signature}}', to_jsonb(d.signature)) ELSE {_ENDING} END"
+_SET_MORE = [
+    f""",
+        ending = coalesce({ending}, j.ending),
         undone_at = CASE WHEN d.undone THEN clock_timestamp() END
 """
+    for ending in (_ENDING, _ENDING_NAMED)
+]
 _RETURN_MORE = ", j.correlation_id, j.application_id, j.created_at"
 _ERROR = "d.code, d.message, d.kind, d.signature"
 # What the job failed of stays its own. The attempt that did the undoing did it, so it has no error.
@@ -85,14 +108,16 @@ _WITH_MORE = """
 """
 
 
-def _statement(*, more: bool) -> TextClause:
+@cache
+def _statement(*, more: bool, failing: bool) -> TextClause:
+    columns = [*_TOLD, "own" if failing else "signature", *(_TOLD_MORE if more else ())]
     return text(f"""
-WITH done AS (
+WITH {"told" if failing else "done"} AS (
     SELECT * FROM unnest(CAST(CAST(:job AS text) AS uuid[]), CAST(CAST(:attempt AS text) AS int[]), CAST(CAST(:state AS text) AS text[]),
         CAST(CAST(:reason AS text) AS text[]), CAST(CAST(:delay AS text) AS float8[]), CAST(CAST(:failures AS text) AS int[]), CAST(CAST(:crashes AS text) AS int[]),
         CAST(CAST(:outcome AS text) AS text[]), CAST(CAST(:code AS text) AS text[]), CAST(CAST(:message AS text) AS text[]), CAST(CAST(:kind AS text) AS text[]),
-        CAST(CAST(:signature AS text) AS text[]), CAST(CAST(:result AS text) AS text[]){_DONE_MORE if more else ""})
-    AS d(job, attempt, state, reason, delay, failures, crashes, outcome, code, message, kind, signature, result{", ending, undone" if more else ""})
+        CAST(CAST(:result AS text) AS text[]), CAST(CAST(:signature AS text) AS text[]){_DONE_MORE if more else ""}{grouping.ARRAYS if failing else ""})
+    AS d({", ".join([*columns, *(grouping.COLUMNS if failing else ())])}){grouping.BOUNDED if failing else ""}
 ), moved AS (
     UPDATE jobs j SET
         state = d.state,
@@ -103,7 +128,7 @@ WITH done AS (
         worker_id = NULL,
         error_code = d.code, error_message = d.message, error_kind = d.kind, error_signature = d.signature,
         result = CAST(d.result AS jsonb),
-        settled_at = CASE WHEN d.state IN ('succeeded', 'failed', 'cancelled') THEN clock_timestamp() END{_SET_MORE if more else ""}
+        settled_at = CASE WHEN d.state IN ('succeeded', 'failed', 'cancelled') THEN clock_timestamp() END{_SET_MORE[failing] if more else ""}
     FROM done d
     WHERE j.id = d.job AND j.attempt = d.attempt AND j.state = 'running' AND j.worker_id = :worker
     RETURNING j.id, j.attempt, j.generation, j.started_at{_RETURN_MORE if more else ""}
@@ -112,21 +137,23 @@ WITH done AS (
                           worker_id, started_at)
     SELECT m.id, m.attempt, m.generation, d.outcome, {_ERROR_MORE if more else _ERROR}, :worker, m.started_at
     FROM moved m JOIN done d ON d.job = m.id AND d.attempt = m.attempt
-){_WITH_MORE if more else ""}
+){grouping.COUNTED if failing else ""}{_WITH_MORE if more else ""}
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
-
-
-_SETTLE = _statement(more=False)
-_SETTLE_MORE = _statement(more=True)
 
 
 def settling(settlements: Sequence[Settlement]) -> tuple[TextClause, dict[str, Any]]:
     """The statement that writes these ends, and its parameters but for the worker."""
     ordered = sorted(settlements, key=lambda settlement: settlement.job)
-    if all(settlement.is_plain for settlement in ordered):
-        return _SETTLE, _columns(ordered)
-    return _SETTLE_MORE, _columns(ordered) | _more(ordered)
+    moves = [settlement.transition for settlement in ordered]
+    more = not all(settlement.is_plain for settlement in ordered)
+    failing = any(map(grouping.counts, moves))
+    columns = _columns(ordered)
+    if more:
+        columns |= _more(ordered)
+    if failing:
+        columns |= grouping.causes(moves)
+    return _statement(more=more, failing=failing), columns
 
 
 def _columns(settlements: Sequence[Settlement]) -> dict[str, Any]:
