@@ -178,7 +178,9 @@ async def build(
                 observe=lambda size: metrics.batch("submit", size),
             ),
             inspect=inspect,
-            operate=Operate(OperationsStore(database), inspect, registry, new_id=around.new_id),
+            operate=Operate(
+                OperationsStore(database, registry.providers), inspect, registry, new_id=around.new_id
+            ),
             keys=Keys(KeyStore(database), new_id=around.new_id, new_secret=_new_secret, bounds=bounds),
             operators=Operators(
                 OperatorStore(database),

@@ -15,7 +15,20 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, EmailStr, StringConstraints
 
-from hub import Answer, Args, Call, CallError, Effect, Limits, Mail, Operation, Provider, Result, by_status
+from hub import (
+    Answer,
+    Args,
+    Call,
+    CallError,
+    Effect,
+    Limits,
+    LookUp,
+    Mail,
+    Operation,
+    Provider,
+    Result,
+    by_status,
+)
 
 # 7-bit throughout, so that no server on the way needs an extension, and each line is short enough for all.
 POLICY = SMTP.clone(cte_type="7bit", max_line_length=78)
@@ -42,6 +55,7 @@ email = Provider(
     limits=Limits(per_second=20, concurrent=10),
     timeout=timedelta(seconds=60),
     settings=("from", "username", "password", "starttls", "notify_to"),
+    look_up=LookUp("in the mail server's log, look for the Message-ID that begins with {key}"),
 )
 
 

@@ -14,6 +14,7 @@ from hub import (
     Effect,
     HttpRequest,
     Limits,
+    LookUp,
     Operation,
     Provider,
     Result,
@@ -47,6 +48,11 @@ sendgrid = Provider(
     limits=Limits(per_second=100, concurrent=20),
     error=error_of,
     settings=("from",),
+    # https://www.twilio.com/docs/sendgrid/ui/analytics-and-reporting/email-activity-feed
+    look_up=LookUp(
+        "in SendGrid's Email Activity Feed, look for the unique argument hub_key = {key}, or for the recipient and the time",
+        url="https://app.sendgrid.com/email_activity",
+    ),
 )
 
 

@@ -15,6 +15,7 @@ from hub import (
     Effect,
     Idempotency,
     Limits,
+    LookUp,
     NoAnswer,
     Provider,
     Rejected,
@@ -88,6 +89,11 @@ stripe = Provider(
     timeout=timedelta(seconds=80),
     headers={"Stripe-Version": VERSION},
     error=error_of,
+    # https://docs.stripe.com/development/dashboard/request-logs
+    look_up=LookUp(
+        "in the request logs of Stripe's Dashboard, the entry with the idempotency key {key} shows what became of it",
+        url="https://dashboard.stripe.com/logs",
+    ),
 )
 
 

@@ -69,7 +69,9 @@ async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
         inspect = Inspect(
             ReadingStore(database), opened.registry, _NoBreakers(), clock=lambda: datetime.now(UTC)
         )
-        operate = Operate(OperationsStore(database), inspect, opened.registry, new_id=uuids.uuid7)
+        operate = Operate(
+            OperationsStore(database, opened.registry.providers), inspect, opened.registry, new_id=uuids.uuid7
+        )
         keys = Keys(KeyStore(database), new_id=uuids.uuid7, new_secret=lambda: token_urlsafe(32))
         return await work(Desk(inspect, operate, keys, operator()))
     finally:

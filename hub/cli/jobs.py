@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from hub.domain.errors import Conflict
-from hub.domain.jobs import SETTLED, JobState
+from hub.domain.jobs import SETTLED, JobState, Reason
 from hub.services.inspect import JobFilter
 from hub.services.views import ErrorView, JobDetail, JobView
 
@@ -82,11 +82,14 @@ def show(*, job: UUID, as_json: bool) -> None:
 
 @jobs.command()
 @click.argument("job", metavar="ID", type=click.UUID)
+@click.option(
+    "--decided", is_flag=True, help="You have looked up what may have happened: the retry may repeat it."
+)
 @reason_option
 @json_option
-def retry(*, job: UUID, reason: str | None, as_json: bool) -> None:
+def retry(*, job: UUID, reason: str | None, decided: bool, as_json: bool) -> None:
     """Run a failed, cancelled or held job again; what it has done already is not done twice."""
-    _told(at_desk(lambda desk: _retry(desk, job, reason)), as_json=as_json)
+    _told(at_desk(lambda desk: _retry(desk, job, reason, decided=decided)), as_json=as_json)
 
 
 @jobs.command()
@@ -100,14 +103,17 @@ def cancel(*, job: UUID, reason: str | None, as_json: bool) -> None:
     _told(at_desk(lambda desk: desk.operate.cancel(desk.principal, job, reason=reason)), as_json=as_json)
 
 
-async def _retry(desk: Desk, job: UUID, reason: str | None) -> JobDetail:
+async def _retry(desk: Desk, job: UUID, reason: str | None, *, decided: bool) -> JobDetail:
     try:
-        return await desk.operate.retry(desk.principal, job, reason=reason)
+        return await desk.operate.retry(desk.principal, job, reason=reason, decided=decided)
     except Conflict as refused:
         if refused.code != "uncertain_effect":
             raise
-        advice = (await desk.inspect.get_job(desk.principal, job)).retry.text
-        raise Failure(advice, f'Then: hub jobs retry {job} --reason "what you found"') from refused
+        found = await desk.inspect.get_job(desk.principal, job)
+        flag = "" if found.reason == Reason.UNCERTAIN else " --decided"
+        raise Failure(
+            found.retry.text, f'Then: hub jobs retry {job}{flag} --reason "what you found"'
+        ) from refused
 
 
 def _told(job: JobDetail, *, as_json: bool) -> None:

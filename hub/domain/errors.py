@@ -8,6 +8,7 @@ HubError
 │   ├── Invalid                 one `Problem` per thing that is wrong
 │   ├── Conflict                the state of things forbids it
 │   ├── KeyReused               an idempotency key used again for another request
+│   ├── Forbidden               the caller is known, and may not do this
 │   ├── CredentialRefused       an API key that is wrong or was revoked
 │   ├── LoginRefused            a password, link or identity that lets nobody in
 │   ├── TooManyLogins           from one address; come back after `retry_after`
@@ -101,6 +102,12 @@ class KeyReused(Refusal):
     """An idempotency key that already stands for another request."""
 
     code = "idempotency_key_reused"
+
+
+class Forbidden(Refusal):
+    """The caller is known, and may not do this; another might."""
+
+    code = "forbidden"
 
 
 class CredentialRefused(Refusal):

@@ -163,9 +163,10 @@ class Doubt:
 
     def __str__(self) -> str:
         key = f" under the key {self.key}" if self.key else ""
+        how = f" ({self.look_up})" if self.look_up else ""
         return (
             f"step {self.position} ({self.name}) was sent {self.sends} time(s) and never answered, so it may have"
-            f" happened: look it up at the provider{key}"
+            f" happened: look it up at the provider{key}{how}"
         )
 
 

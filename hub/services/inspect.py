@@ -116,7 +116,7 @@ class Inspect:
         file = await self._store.job(_visible(principal, Where(("j.id = CAST(:id AS uuid)",), {"id": job})))
         if file is None:
             raise NotFound(f"there is no job {job}", code="unknown_job_id")
-        return job_detail(file)
+        return job_detail(file, self._registry.providers)
 
     async def find_jobs(self, principal: Principal, jobs: Sequence[UUID]) -> dict[UUID, JobView]:
         """Those of the jobs that there are and that the caller may see, in one look."""

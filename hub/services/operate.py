@@ -6,9 +6,9 @@ from uuid import UUID
 
 import orjson
 
-from hub.domain.access import Principal
+from hub.domain.access import Principal, Scope
 from hub.domain.effects import Certainty, StepKind
-from hub.domain.errors import Conflict
+from hub.domain.errors import Conflict, Forbidden, Refusal
 from hub.domain.ids import JobId
 from hub.domain.jobs import CANCELLABLE, JobState, Reason, is_retryable
 from hub.infra.store.operations import Audit, OperationsStore, Reach, ReplayedJob
@@ -35,7 +35,9 @@ class Operate:
         self._registry = registry
         self._new_id = new_id
 
-    async def retry(self, principal: Principal, job: UUID, *, reason: str | None = None) -> JobDetail:
+    async def retry(
+        self, principal: Principal, job: UUID, *, reason: str | None = None, decided: bool = False
+    ) -> JobDetail:
         """Queue a failed or cancelled job again with a fresh budget, or run a planned retry now.
 
         A job that is held for its arguments or its recorded steps is tried again as it stands, in the same generation.
@@ -44,15 +46,20 @@ class Operate:
             principal: who asks.
             job: the job.
             reason: why; needed where an effect is uncertain, and kept in the audit log.
+            decided: every effect in doubt was looked up. A job that failed as uncertain has asked for that, so that the
+                reason is answer enough; one that ended for another reason has not, and takes this besides.
 
         Raises:
             NotFound: there is no such job, or not for this caller.
+            Forbidden: its effect is uncertain, which the caller may not judge.
             Conflict: its state forbids it, or its effect is uncertain and no reason was given.
         """
-        decided = bool(reason and reason.strip())
-        audit = self._audit(principal, reason=reason)
-        if not await self._store.retry(JobId(job), _reach(principal), audit, decided=decided):
-            raise _why_not_retried(await self._inspect.get_job(principal, job))
+        may = _decides(principal, reason)
+        audit = self._audit(principal, reason=reason, decided=decided or None)
+        if not await self._store.retry(
+            JobId(job), _reach(principal), audit, decided=may, judged=may and decided
+        ):
+            raise _why_not_retried(principal, await self._inspect.get_job(principal, job))
         return await self._inspect.get_job(principal, job)
 
     async def cancel(self, principal: Principal, job: UUID, *, reason: str | None = None) -> JobDetail:
@@ -69,13 +76,14 @@ class Operate:
 
         Raises:
             NotFound: there is no such job, or not for this caller.
+            Forbidden: what it has done is uncertain or half undone, which the caller may not judge.
             Conflict: its state forbids it, or it takes a reason and none was given.
         """
-        decided = bool(reason and reason.strip())
+        decided = _decides(principal, reason)
         audit, reach = self._audit(principal, reason=reason), _reach(principal)
         cancelled = await self._store.cancel(JobId(job), reach, audit, decided=decided)
         if not cancelled and not (decided and await self._store.close(JobId(job), reach, audit)):
-            raise _why_not_cancelled(await self._inspect.get_job(principal, job), decided=decided)
+            raise _why_not_cancelled(principal, await self._inspect.get_job(principal, job), decided=decided)
         return await self._inspect.get_job(principal, job)
 
     async def pause(self, principal: Principal, queue: str, *, reason: str | None = None) -> QueueView:
@@ -133,11 +141,25 @@ def _why_not_replayed(event: EventDetail) -> Conflict:
     )
 
 
-def _why_not_retried(job: JobDetail) -> Conflict:
-    if job.state is JobState.FAILED and job.reason == Reason.UNCERTAIN:
-        return Conflict(
-            f'{job.retry.text}; then retry with {{"reason": "what you found"}}', code="uncertain_effect"
-        )
+def _decides(principal: Principal, reason: str | None) -> bool:
+    """Whether somebody who may judge effects has judged, and says why."""
+    return bool(reason and reason.strip()) and principal.may(Scope.JOBS_DECIDE)
+
+
+def _may_not_judge(job: JobDetail, what: str) -> Forbidden:
+    return Forbidden(
+        f"only a person can judge what this job has done, so to {what} it takes the scope {Scope.JOBS_DECIDE}:"
+        f" {job.retry.text}",
+        code="decision_needed",
+    )
+
+
+def _why_not_retried(principal: Principal, job: JobDetail) -> Refusal:
+    if job.retry.needs_decision:
+        if not principal.may(Scope.JOBS_DECIDE):
+            return _may_not_judge(job, "retry")
+        asked = '"reason": "what you found"' + ("" if job.reason == Reason.UNCERTAIN else ', "decided": true')
+        return Conflict(f"{job.retry.text}; then retry with {{{asked}}}", code="uncertain_effect")
     if job.undone_at is not None:
         return Conflict(job.retry.text, code="job_undone")
     # Between the refusal and this look somebody else may have acted: then what is seen would allow it.
@@ -150,8 +172,10 @@ def _why_not_retried(job: JobDetail) -> Conflict:
     )
 
 
-def _why_not_cancelled(job: JobDetail, *, decided: bool) -> Conflict:
+def _why_not_cancelled(principal: Principal, job: JobDetail, *, decided: bool) -> Refusal:
     if not decided and _takes_a_reason(job):
+        if not principal.may(Scope.JOBS_DECIDE):
+            return _may_not_judge(job, "cancel")
         message = f'{job.next.text}; to cancel, give {{"reason": "what you found or did"}}'
         return Conflict(message, code="reason_needed")
     if job.ending is not None and job.undone_at is None and job.state not in _STOPPED:

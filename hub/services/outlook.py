@@ -1,13 +1,13 @@
-"""What comes next for a job, and whether a retry is safe: pure, in words for people."""
+"""What comes next for a job: pure, in words for people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from hub.domain.effects import Certainty, Effect, StepKind
-from hub.domain.jobs import JobState, Reason, is_retryable
-from hub.services.views import Next, NextAction, RetryAdvice, StepView, WaitView
+from hub.domain.jobs import JobState, Reason
+from hub.domain.safety import Doubt
+from hub.services.views import Next, NextAction, WaitView
 
 WAITS_FOR_WORKER = Next(NextAction.RUN, None, "waits for a worker")
 
@@ -21,23 +21,6 @@ def waits_for(waits: Sequence[WaitView], until: datetime) -> Next:
     """An event, named."""
     events = "; ".join(f"{wait.source}:{'|'.join(wait.types)} about {wait.about}" for wait in waits)
     return Next(NextAction.WAIT, until, f"waits for {events}, until {_moment(until)} at the latest")
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A step that may have been done: it was sent, and never answered."""
-
-    position: int
-    name: str
-    sends: int
-    key: str | None
-
-    def __str__(self) -> str:
-        key = f" under the key {self.key}" if self.key else ""
-        return (
-            f"step {self.position} ({self.name}) was sent {self.sends} time(s) and never answered, so it may have"
-            f" happened: look it up at the provider{key}"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,53 +78,6 @@ def next_of(  # noqa: PLR0911 - one for each state
 
 def _said_of(left: Left, plain: Next) -> Next:
     return replace(plain, text=f"what it did is being undone: {plain.text}") if left.undoing else plain
-
-
-def retry_advice(
-    state: JobState, reason: str | None, steps: Sequence[StepView], *, undone: bool = False
-) -> RetryAdvice:
-    """Say whether a person may retry a job, and whether an effect could be done twice by it."""
-    if not is_retryable(state, reason, undone=undone):
-        return RetryAdvice(allowed=False, safe=False, text=_not_retried(state, reason, undone=undone))
-    if state is JobState.HELD:
-        text = "it goes on where it stopped: finished steps are not done again, and what still does not fit is held again"
-        return RetryAdvice(allowed=True, safe=True, text=text)
-    for step in steps:
-        if step.certainty is Certainty.UNKNOWN and step.effect is not Effect.READ:
-            doubt = Doubt(step.position, step.name, step.sends, step.idempotency_key)
-            return RetryAdvice(allowed=True, safe=False, text=_in_doubt(doubt, reason))
-    if reason == Reason.UNCERTAIN:
-        return RetryAdvice(
-            allowed=True, safe=False, text="an effect may exist already: look it up at the provider first"
-        )
-    done = sum(
-        step.certainty is Certainty.CONFIRMED and step.kind in {StepKind.CALL, StepKind.WORK}
-        for step in steps
-    )
-    if done:
-        return RetryAdvice(
-            allowed=True, safe=True, text=f"{done} finished step(s) are remembered and not done again"
-        )
-    return RetryAdvice(allowed=True, safe=True, text="nothing was done yet that could be done twice")
-
-
-def _not_retried(state: JobState, reason: str | None, *, undone: bool) -> str:
-    if undone:
-        return "what it did was undone or taken care of, so there is nothing to go on from: submit a new job"
-    match reason if state is JobState.HELD else None:
-        case Reason.QUEUE_PAUSED:
-            return "a job that is held for its queue cannot be retried: resume the queue"
-        case Reason.UNKNOWN_JOB:
-            return "a job that is held for its name cannot be retried: deploy the release that knows it"
-        case _:
-            return f"a job that is {state.value} cannot be retried"
-
-
-def _in_doubt(doubt: Doubt, reason: str | None) -> str:
-    if reason == Reason.UNCERTAIN:
-        return f"{doubt} before you retry"
-    # Nobody has judged it, so the doubt is carried along: see `hub.domain.effects.resume`.
-    return f"{doubt}; a retry repeats it only where the provider surely remembers the key, and else fails as uncertain"
 
 
 def _cancelled(left: Left) -> Next:

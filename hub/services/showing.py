@@ -1,16 +1,18 @@
 """From records to what is shown of them."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, OutcomeKind
 from hub.domain.providers import Provider
+from hub.domain.safety import Doubt
 from hub.infra.breakers import BreakerState
 from hub.infra.store.reading import EventFile, EventRecord, JobFile, JobRecord
-from hub.services.outlook import Doubt, Left, next_of, retry_advice, waits_for
+from hub.services.advice import retry_advice
+from hub.services.outlook import Left, next_of, waits_for
 from hub.services.views import (
     AttemptView,
     BreakerView,
@@ -88,7 +90,7 @@ def job_view(record: JobRecord) -> JobView:
     return JobView(**_job_fields(record))
 
 
-def job_detail(file: JobFile) -> JobDetail:
+def job_detail(file: JobFile, providers: Mapping[str, Provider]) -> JobDetail:
     """A job with all that is known of it."""
     fields = _job_fields(file.record)
     steps = [_step_view(row) for row in file.steps]
@@ -103,7 +105,13 @@ def job_detail(file: JobFile) -> JobDetail:
         steps=steps,
         waits=waits,
         retry=retry_advice(
-            fields["state"], file.record.reason, steps, undone=file.record.undone_at is not None
+            fields["state"],
+            file.record.reason,
+            steps,
+            providers=providers,
+            now=file.now,
+            undone=file.record.undone_at is not None,
+            undoing=file.record.ending is not None and file.record.undone_at is None,
         ),
     )
 

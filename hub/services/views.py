@@ -11,6 +11,7 @@ from uuid import UUID
 
 from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, OutcomeKind
+from hub.services.verdicts import RetryAdvice
 
 T = TypeVar("T")
 
@@ -205,21 +206,6 @@ class WaitView:
     source: str
     types: list[str]
     about: str
-
-
-@dataclass(frozen=True, slots=True)
-class RetryAdvice:
-    """Whether a person may retry the job, and what would happen then.
-
-    Attributes:
-        allowed: its state permits it.
-        safe: no effect could be done twice.
-        text: why, in words.
-    """
-
-    allowed: bool
-    safe: bool
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from hub.domain.errors import (
     Conflict,
     CredentialRefused,
+    Forbidden,
     HubError,
     Invalid,
     KeyReused,
@@ -66,6 +67,7 @@ _BY_ERROR: tuple[tuple[type[HubError], int], ...] = (
     (CredentialRefused, 401),
     (LoginRefused, 401),
     (TooManyLogins, 429),
+    (Forbidden, 403),
     (NotFound, 404),
     (Conflict, 409),
     (KeyReused, 422),

@@ -112,6 +112,14 @@ class Why(Request):
     """In words. Needed to retry a job whose effect is uncertain: say what you found at the provider."""
 
 
+class WhyRetry(Why):
+    """Why a job is retried."""
+
+    decided: bool = False
+    """You have looked up, at the provider, every effect that `retry.doubts` names. Needed with a reason, and the scope
+    `jobs:decide`, where `retry.needs_decision`; without it, a reason alone answers a job that failed as `uncertain`."""
+
+
 class Query(BaseModel):
     """What stands behind the question mark."""
 

@@ -12,8 +12,9 @@ from sqlalchemy import text
 from hub import Idempotency, Provider
 from hub.domain.effects import Certainty, Effect, StepKind, is_covered
 from hub.domain.jobs import JobState, Reason
-from hub.domain.safety import Facts, Trace, facts_of
+from hub.domain.safety import SAFE, Facts, Trace, Verdict, facts_of, needs_decision, verdict_of
 from hub.infra.store.database import Database
+from hub.infra.store.operations import Audit, OperationsStore, Reach
 from hub.infra.store.safety import SafetyStore
 
 PROVIDERS = {
@@ -31,6 +32,8 @@ STANDINGS: list[tuple[JobState, Reason | None]] = [
     (JobState.SUCCEEDED, None),
     (JobState.HELD, Reason.STEPS_CHANGED),
 ]
+# All there are, and more of those that a provider sees.
+KINDS = [*StepKind, StepKind.CALL, StepKind.CALL, StepKind.CALL, StepKind.UNDO]
 
 _JOB = text("""
 INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, correlation_id, settled_at, ending, undone_at)
@@ -65,7 +68,7 @@ async def put(database: Database, rng: Random, now: datetime) -> tuple[UUID, Fac
 
 
 async def put_step(database: Database, rng: Random, now: datetime, job: UUID, position: int) -> Trace:
-    kind, provider = rng.choice(list(StepKind)), rng.choice([*PROVIDERS, None, "gone"])
+    kind, provider = rng.choice(KINDS), rng.choice([*PROVIDERS, "shop", "shop", None, "gone"])
     effect, certainty = rng.choice(list(Effect)), rng.choice(list(Certainty))
     at = rng.choice([now - age for age in AGES] + [None])
     values: dict[str, Any] = {"effect": effect, "certainty": certainty, "kind": kind, "provider": provider}
@@ -88,3 +91,19 @@ async def test_the_query_and_the_rules_read_every_ledger_alike(database: Databas
 async def test_a_job_that_is_not_there_has_no_facts(database: Database) -> None:
     """Ids that nobody knows are left out."""
     assert await SafetyStore(database, PROVIDERS).facts([uuid4()]) == {}
+
+
+async def test_the_store_refuses_what_needs_a_decision_and_nothing_else(database: Database) -> None:
+    """The statement that retries a job goes by the same rule as what is shown of it beforehand."""
+    rng, store = Random(11), OperationsStore(database, PROVIDERS)
+    [(now,)] = await database.run(text("SELECT now()"))
+    seen = set()
+    for _ in range(300):
+        job, facts = await put(database, rng, now)
+        expected = verdict_of(facts) is not Verdict.INELIGIBLE and not needs_decision(facts)
+        audit = Audit(uuid4(), "tests")
+        moved = await store.retry(job, Reach(None), audit, decided=False, judged=False)
+        assert moved == expected, facts
+        seen.add((moved, verdict_of(facts)))
+    assert {verdict for moved, verdict in seen if not moved} == {Verdict.INELIGIBLE, Verdict.UNCERTAIN}
+    assert {verdict for moved, verdict in seen if moved} >= SAFE

@@ -67,9 +67,11 @@ class Engine:
         """Let every planned retry be due now."""
         await self.sql("UPDATE jobs SET run_at = now() WHERE state = 'retrying'")
 
-    async def retry(self, job: UUID, reason: str = "looked it up: it was not done") -> None:
+    async def retry(
+        self, job: UUID, reason: str = "looked it up: it was not done", *, decided: bool = False
+    ) -> None:
         """As a person does."""
-        await self.hub.operate.retry(self.principal, job, reason=reason)
+        await self.hub.operate.retry(self.principal, job, reason=reason, decided=decided)
 
     async def sql(self, statement: str, **values: Any) -> Sequence[Any]:
         """The rows of a statement."""

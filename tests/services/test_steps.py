@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from hub import Args, Backoff, CallError, Declined, Fail, JobContext, NoAnswer, Rejected, job
+from hub.domain.errors import Conflict
 from hub.services.ledger import Superseded
 from tests.services import shop
 from tests.services.conftest import Start
@@ -113,18 +114,17 @@ async def test_beyond_the_window_a_person_decides(start: Start, server: shop.Ser
 
 
 async def test_only_a_decision_about_the_effect_vouches_for_it(start: Start, server: shop.Server) -> None:
-    """A person who retries a job that failed for another reason has not looked the effect up: it still asks."""
+    """A person who retries a job that failed for another reason has not looked the effect up: they are asked to."""
     engine = await start(write)
     server.answers = [server.do_and_vanish]
     made = await engine.submit("test_steps.write")
     await engine.work()
     # As if it had ended in a crash loop before the step was met again.
     await engine.sql("UPDATE jobs SET reason = 'crash_loop' WHERE id = :id", id=made)
-    await engine.retry(made, "the crash is fixed")
-    await engine.work()
-    row = await engine.job(made)
-    assert (row.state, row.reason, len(server.requests)) == ("failed", "uncertain", 1)
-    await engine.retry(made, "nothing arrived")
+    with pytest.raises(Conflict, match="look it up"):
+        await engine.retry(made, "the crash is fixed")
+    assert await engine.work() == 0
+    await engine.retry(made, "nothing arrived", decided=True)
     await engine.work()
     assert (await engine.job(made)).state == "succeeded"
     assert len(server.requests) == 2

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,7 +12,8 @@ from sqlalchemy import text
 
 from hub import Args, Backoff, Effect, Fail, JobContext, job
 from hub.bootstrap import Surroundings
-from hub.domain.errors import Conflict
+from hub.domain.access import Scope
+from hub.domain.errors import Conflict, Forbidden
 from hub.registry import Registry
 from tests.services import shop
 from tests.services.engine import Engine, another, engine
@@ -341,6 +343,9 @@ async def closed(hub: Engine, job: UUID, state: str) -> None:
     with pytest.raises(Conflict, match="to cancel, give") as refused:
         await hub.hub.operate.cancel(hub.principal, job, reason=" ")
     assert refused.value.code == "reason_needed"
+    clerk = replace(hub.principal, scopes=frozenset({Scope.JOBS_OPERATE}))
+    with pytest.raises(Forbidden, match="jobs:decide"):
+        await hub.hub.operate.cancel(clerk, job, reason="given back by hand")
     shown = await hub.hub.operate.cancel(hub.principal, job, reason="given back by hand")
     assert (shown.state.value, shown.next.action.value) == (state, "none")
     assert "a person has said" in shown.next.text

@@ -1,16 +1,18 @@
 """What people may do to jobs, and what becomes of these: parts of statements, the same for one job and for thousands.
 
-`j` is the row that is changed, `b` the same job as it was before; `:decided` says that a person has judged its uncertain
-effect. What a part of this page allows, a pure rule in `hub.domain` has to allow too; the statement is the last word.
+`j` is the row that is changed, `b` the same job as it was before; `:decided` says that a person who may judge effects says
+why, and `:judged` that they have looked up even what the job itself did not call uncertain; of `b`, `uncertain` is `hub.infra.store.safety.UNCERTAIN`, which takes the parameters of `protection`. What a part of this page allows, a pure rule in `hub.domain` has to allow too; the statement is the last word.
 """
+
+from hub.infra.store.safety import UNCERTAIN
 
 # Calls that take something back are recorded for the job, and were not made.
 UNDOABLE = (
     "EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.kind = 'undo' AND s.certainty <> 'confirmed')"
 )
 
-RETRYABLE = """
-    (j.state IN ('cancelled', 'retrying') OR j.state = 'failed' AND (j.reason <> 'uncertain' OR :decided)
+RETRYABLE = f"""
+    (j.state IN ('failed', 'cancelled') AND (NOT {UNCERTAIN} OR :decided AND (j.reason = 'uncertain' OR :judged)) OR j.state = 'retrying'
      OR j.state = 'held' AND j.reason IN ('args_unknown', 'steps_changed'))
     AND j.undone_at IS NULL
 """
@@ -23,9 +25,9 @@ RETRIED = """
     crashes = 0, state = 'queued', reason = NULL, run_at = now(), settled_at = NULL, dispatched_at = NULL
 """
 
-# A new generation vouches for the effects that may exist (see hub.domain.effects.resume) only where the job said that
-# they are in doubt, so that the person has looked: elsewhere they are carried into the new generation as they are.
-IN_THE_DARK = "b.state NOT IN ('retrying', 'held') AND b.reason IS DISTINCT FROM 'uncertain' AS in_the_dark"
+# A new generation vouches for the effects that may exist (see hub.domain.effects.resume) only where no key protects a
+# repeat, so that a person has had to look: elsewhere they are carried into the new generation as they are.
+IN_THE_DARK = "b.state NOT IN ('retrying', 'held') AND NOT b.uncertain AS in_the_dark"
 DOUBTED = """
     UPDATE steps s SET generation = m.generation FROM moved m
     WHERE m.in_the_dark AND s.job_id = m.id AND s.certainty = 'unknown'

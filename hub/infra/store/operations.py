@@ -4,14 +4,16 @@ Where it depends on other rows than the one it changes, that one is locked in a 
 that waits for a lock goes on to look at the other rows as they were before it waited.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
+from hub.domain.providers import Provider
 from hub.infra.store import moves
 from hub.infra.store.database import Database
+from hub.infra.store.safety import UNCERTAIN, protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ FOR NO KEY UPDATE
 
 _RETRY = text(f"""
 WITH before AS (
-    SELECT j.id, j.state, j.reason FROM jobs j
+    SELECT j.id, j.state, {UNCERTAIN} AS uncertain FROM jobs j
     WHERE j.id = :id AND (CAST(:application AS uuid) IS NULL OR j.application_id = :application)
       AND {moves.RETRYABLE}
 ), moved AS (
@@ -129,14 +131,21 @@ SELECT id FROM moved
 
 
 class OperationsStore:
-    """Changes by people. Each method says whether its condition held; if not, nothing was changed or noted."""
+    """Changes by people. Each method says whether its condition held; if not, nothing was changed or noted.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: the pool.
+        providers: whose keys make repeats harmless, and for how long.
+    """
+
+    def __init__(self, database: Database, providers: Mapping[str, Provider]) -> None:
         self._database = database
+        self._protection = protection(providers)
 
-    async def retry(self, job: UUID, reach: Reach, audit: Audit, *, decided: bool) -> bool:
-        """Queue a job again; `decided`: a person has judged its uncertain effect."""
-        return await self._act_on_job(_RETRY, job, reach, audit, decided=decided)
+    async def retry(self, job: UUID, reach: Reach, audit: Audit, *, decided: bool, judged: bool) -> bool:
+        """Queue a job again; `decided` and `judged` as in `hub.infra.store.moves`."""
+        values = {"decided": decided, "judged": judged, **self._protection}
+        return await self._act_on_job(_RETRY, job, reach, audit, **values)
 
     async def cancel(self, job: UUID, reach: Reach, audit: Audit, *, decided: bool) -> bool:
         """Cancel a job that no worker holds; `decided`: a person has judged its uncertain effect."""
@@ -169,12 +178,12 @@ class OperationsStore:
             return bool((await connection.execute(_REPLAY, values)).all())
 
     async def _act_on_job(
-        self, statement: TextClause, job: UUID, reach: Reach, audit: Audit, *, decided: bool
+        self, statement: TextClause, job: UUID, reach: Reach, audit: Audit, **values: object
     ) -> bool:
         which = {"id": job, "application": reach.application}
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK_JOB, which)
-            moved = await connection.execute(statement, _values(audit, **which, decided=decided))
+            moved = await connection.execute(statement, _values(audit, **which, **values))
             return bool(moved.all())
 
     async def _act(self, statement: TextClause, audit: Audit, **values: object) -> bool:

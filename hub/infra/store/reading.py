@@ -54,7 +54,9 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """All that is known of one job. `attempts`, `steps` and `waits` are rows in the order of _ATTEMPT, _STEP and _WAIT."""
+    """All that is known of one job. `attempts`, `steps` and `waits` are rows in the order of _ATTEMPT, _STEP and _WAIT;
+    `now` is the database's clock.
+    """
 
     record: JobRecord
     args: Any = field(repr=False)
@@ -62,6 +64,7 @@ class JobFile:
     attempts: Sequence[Sequence[Any]]
     steps: Sequence[Sequence[Any]]
     waits: Sequence[Sequence[Any]]
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,8 @@ class ReadingStore:
                 ARRAY(SELECT ROW({_ATTEMPT}) FROM attempts WHERE job_id = j.id ORDER BY number),
                 ARRAY(SELECT ROW({_STEP}) FROM steps WHERE job_id = j.id ORDER BY position),
                 CASE WHEN j.state = 'waiting'
-                     THEN ARRAY(SELECT ROW({_WAIT}) FROM waits WHERE job_id = j.id ORDER BY position) ELSE '{{}}' END
+                     THEN ARRAY(SELECT ROW({_WAIT}) FROM waits WHERE job_id = j.id ORDER BY position) ELSE '{{}}' END,
+                now()
             FROM {_JOB_FROM} WHERE {where}
         """  # noqa: S608 - conditions are constants, values are bound
         rows = await self._database.run(text(statement), where.values)

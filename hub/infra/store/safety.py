@@ -12,6 +12,27 @@ from hub.domain.providers import Provider
 from hub.domain.safety import Facts
 from hub.infra.store.database import Database
 
+PROTECTED = """(
+    SELECT s.first_sent_at + make_interval(secs => k.seconds)
+    FROM unnest(CAST(:kept_by AS text[]), CAST(:kept_for AS float8[])) AS k(provider, seconds)
+    WHERE k.provider = s.provider AND clock_timestamp() < s.first_sent_at + make_interval(secs => k.seconds)
+)"""
+"""Until when a repeat of the step `s` is harmless; null if it is not any more. With the parameters of `protection`."""
+
+# Of the job `j`: see hub.domain.safety.counts.
+_COUNTS = """
+    (s.effect <> 'read' OR s.kind = 'work') AND s.kind IN ('call', 'work', 'undo')
+    AND (s.kind = 'undo') = (j.ending IS NOT NULL AND j.undone_at IS NULL)
+"""
+
+UNCERTAIN = f"""(
+    j.state = 'failed' AND j.reason = 'uncertain'
+    OR j.state IN ('failed', 'cancelled') AND EXISTS (
+        SELECT FROM steps s WHERE s.job_id = j.id AND s.certainty = 'unknown' AND {_COUNTS} AND {PROTECTED} IS NULL
+    )
+)"""
+"""Whether a retry of the job `j` needs a decision: see hub.domain.safety.needs_decision."""
+
 COLUMNS = "state, reason, undone, undoing, uncertain, covered, rejected, confirmed"
 """What `FACTS` gives besides `id` and `covered_until`, in the order of `Facts`."""
 
@@ -25,25 +46,17 @@ def facts_from(wanted: str) -> str:
         wanted: a relation with a column `id`: the name of a WITH query, or a table. Not a value from outside.
     """
     return f"""
-        SELECT f.id, f.state, f.reason, f.undone, f.undoing,
+        SELECT j.id, j.state, j.reason, j.undone_at IS NOT NULL AS undone,
+            j.ending IS NOT NULL AND j.undone_at IS NULL AS undoing,
             count(*) FILTER (WHERE s.certainty = 'unknown' AND p.until IS NULL) > 0 AS uncertain,
             count(*) FILTER (WHERE s.certainty = 'unknown' AND p.until IS NOT NULL) > 0 AS covered,
             count(*) FILTER (WHERE s.certainty = 'rejected') > 0 AS rejected,
             count(*) FILTER (WHERE s.certainty = 'confirmed') > 0 AS confirmed,
-            min(p.until) FILTER (WHERE s.certainty = 'unknown') AS covered_until
-        FROM (
-            SELECT j.id, j.state, j.reason, j.undone_at IS NOT NULL AS undone,
-                   j.ending IS NOT NULL AND j.undone_at IS NULL AS undoing
-            FROM {wanted} w JOIN jobs j ON j.id = w.id
-        ) f
-        LEFT JOIN steps s ON s.job_id = f.id AND (s.effect <> 'read' OR s.kind = 'work') AND s.certainty <> 'not_sent'
-            AND (s.kind = 'undo') = f.undoing AND s.kind IN ('call', 'work', 'undo')
-        LEFT JOIN LATERAL (
-            SELECT s.first_sent_at + make_interval(secs => k.seconds) AS until
-            FROM unnest(CAST(:kept_by AS text[]), CAST(:kept_for AS float8[])) AS k(provider, seconds)
-            WHERE k.provider = s.provider AND clock_timestamp() < s.first_sent_at + make_interval(secs => k.seconds)
-        ) p ON s.certainty = 'unknown'
-        GROUP BY f.id, f.state, f.reason, f.undone, f.undoing
+            min(p.until) AS covered_until
+        FROM {wanted} w JOIN jobs j ON j.id = w.id
+        LEFT JOIN steps s ON s.job_id = j.id AND s.certainty <> 'not_sent' AND {_COUNTS}
+        LEFT JOIN LATERAL (SELECT {PROTECTED} AS until) p ON s.certainty = 'unknown'
+        GROUP BY j.id
     """  # noqa: S608 - a name of ours, and constants
 
 

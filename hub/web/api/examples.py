@@ -1,12 +1,15 @@
 """The examples of the API's document. They are made of the classes that real answers are made of."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, OutcomeKind
+from hub.domain.safety import Verdict
 from hub.services.outlook import WAITS_FOR_WORKER, due
+from hub.services.verdicts import RetryAdvice
 from hub.services.views import (
     AttemptView,
     BreakerView,
@@ -22,7 +25,6 @@ from hub.services.views import (
     ProviderView,
     QueueView,
     ReplayedEvent,
-    RetryAdvice,
     StepView,
 )
 from hub.web.problems import Explained
@@ -108,7 +110,15 @@ RETRYING = JobDetail(
         )
     ],
     waits=[],
-    retry=RetryAdvice(allowed=True, safe=True, text="nothing was done yet that could be done twice"),
+    retry=RetryAdvice(
+        allowed=True,
+        safe=True,
+        text="nothing was done yet that could be done twice",
+        verdict=Verdict.NOTHING_SENT,
+        needs_decision=False,
+        covered_until=None,
+        doubts=[],
+    ),
 )
 
 REQUEUED = JobDetail(
@@ -116,7 +126,13 @@ REQUEUED = JobDetail(
         **{name: getattr(RETRYING, name) for name in (*JobView.__slots__, *JobDetail.__slots__)},
         "state": JobState.QUEUED,
         "next": WAITS_FOR_WORKER,
-        "retry": RetryAdvice(allowed=False, safe=False, text="a job that is queued cannot be retried"),
+        "retry": replace(
+            RETRYING.retry,
+            allowed=False,
+            safe=False,
+            verdict=Verdict.INELIGIBLE,
+            text="a job that is queued cannot be retried",
+        ),
     }
 )
 

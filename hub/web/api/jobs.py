@@ -28,6 +28,7 @@ from hub.web.schemas import (
     JobSubmission,
     WaitQuery,
     Why,
+    WhyRetry,
     refused,
 )
 
@@ -116,8 +117,10 @@ async def list_jobs(request: web.Request, context: Context) -> web.StreamRespons
 
 async def retry(request: web.Request, context: Context) -> web.StreamResponse:
     """Retry a job."""
-    job, why = id_in(request, "job"), await optional_body(request, context, Why)
-    return json_answer(await context.hub.operate.retry(context.principal, job, reason=why.reason))
+    job, why = id_in(request, "job"), await optional_body(request, context, WhyRetry)
+    return json_answer(
+        await context.hub.operate.retry(context.principal, job, reason=why.reason, decided=why.decided)
+    )
 
 
 async def cancel(request: web.Request, context: Context) -> web.StreamResponse:

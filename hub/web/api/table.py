@@ -22,7 +22,7 @@ from hub.web.api import events, examples, jobs, queues
 from hub.web.api.submissions import submission_shape
 from hub.web.endpoints import Endpoint, Outcome, Shape
 from hub.web.problems import ProblemDocument
-from hub.web.schemas import BatchSubmission, EventsQuery, JobsQuery, WaitQuery, Why
+from hub.web.schemas import BatchSubmission, EventsQuery, JobsQuery, WaitQuery, Why, WhyRetry
 
 
 class Received(TypedDict):
@@ -66,6 +66,7 @@ class Readiness(TypedDict):
 
 
 _WHY = Shape(Why, {"reason": "the mailbox was full; it has room again"}, optional=True)
+_WHY_RETRY = Shape(WhyRetry, {"reason": "the mailbox was full; it has room again"}, optional=True)
 _IDEMPOTENCY = {
     "Idempotency-Key": "1 to 255 visible ASCII characters of your own. The same key with the same request is the same"
     " job, however often it is sent; with another request it is refused."
@@ -117,9 +118,10 @@ def _jobs(registry: Registry) -> tuple[Endpoint, ...]:
             "POST", "/v1/jobs/{id}/retry", jobs.retry, Scope.JOBS_OPERATE, "retryJob", "Jobs", "Retry a job",
             "From `failed` and `cancelled` with a fresh budget, from `retrying` now, from `held` where its arguments or steps"
             " did not fit. Steps that were done are not done again."
-            " Where an effect is uncertain, look it up at the provider first, and give the `reason`.",
+            " Where an effect is uncertain (`retry.needs_decision`), look it up at the provider first, and give the `reason`;"
+            " this takes the scope `jobs:decide`, too.",
             (Outcome(200, "The job", Shape(JobDetail, examples.REQUEUED)),),
-            body=_WHY, refusals=(404, 409),
+            body=_WHY_RETRY, refusals=(404, 409),
         ),
         Endpoint(
             "POST", "/v1/jobs/{id}/cancel", jobs.cancel, Scope.JOBS_OPERATE, "cancelJob", "Jobs", "Cancel a job",
