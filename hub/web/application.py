@@ -13,6 +13,8 @@ from hub.web.api.table import endpoints_of
 from hub.web.auth import authenticate, authorise
 from hub.web.bodies import Bodies
 from hub.web.calls import HUB, call_of
+from hub.web.console.console import Console
+from hub.web.console.visitor import Nobody, Visitors
 from hub.web.docs import Docs
 from hub.web.endpoints import Context, Endpoint
 from hub.web.middleware import edge
@@ -26,7 +28,11 @@ _NOBODY = Principal(ApplicationId(UUID(int=0)), "nobody", KeyId(UUID(int=0)), fr
 
 
 def create_app(
-    hub: Hub, *, body_timeout: float = BODY_TIMEOUT, clock: Callable[[], float] = time.monotonic
+    hub: Hub,
+    *,
+    body_timeout: float = BODY_TIMEOUT,
+    clock: Callable[[], float] = time.monotonic,
+    visitors: Visitors | None = None,
 ) -> web.Application:
     """The application that serves a hub.
 
@@ -34,6 +40,7 @@ def create_app(
         hub: everything it works with.
         body_timeout: seconds that a body may take to arrive.
         clock: steady seconds, for the rate limits.
+        visitors: who has logged in to the console.
     """
     config = hub.config.web
     limits = RateLimits(config.rate_limit, config.rate_burst, clock)
@@ -49,6 +56,7 @@ def create_app(
         if endpoint.method == "GET":
             # Load balancers ask for the head alone, and aiohttp leaves the body out.
             resource.add_route("HEAD", routed)
+    Console(hub, visitors or Nobody(), bodies).mount(app)
     return app
 
 

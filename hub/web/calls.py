@@ -1,11 +1,13 @@
 """What is known of one request while it is answered."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from hub.domain.ratelimit import Allowance
 from hub.services.hub import Hub
+from hub.web.problems import Explained
 
 HUB = web.AppKey("hub", Hub)
 UNMATCHED = "unmatched"
@@ -20,12 +22,14 @@ class Call:
         route: the path of the endpoint, for the metrics; never the path as asked for.
         allowance: what its key's rate limit said, once that was asked.
         waits: it is slow because it was asked to wait.
+        tell: how an error is told; None for a problem document.
     """
 
     correlation_id: str
     route: str = UNMATCHED
     allowance: Allowance | None = None
     waits: bool = False
+    tell: Callable[[Explained], web.Response] | None = None
 
 
 _CALL = web.RequestKey("call", Call)

@@ -53,7 +53,7 @@ def edge(hub: Hub, limits: RateLimits) -> Middleware:
             explained = INTERNAL
         elif explained.status >= 500:
             refused.note(explained.detail, **_described(request, call))
-        return explained.response(call.correlation_id)
+        return call.tell(explained) if call.tell else explained.response(call.correlation_id)
 
     return around
 

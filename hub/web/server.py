@@ -14,6 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 from hub.infra.logs import logger
 from hub.services.hub import Hub
 from hub.web.application import BODY_TIMEOUT, create_app
+from hub.web.console.visitor import Visitors
 from hub.web.problems import INTERNAL, Explained
 
 _LIMITS: dict[str, Any] = {
@@ -38,6 +39,7 @@ async def running(
     body_timeout: float = BODY_TIMEOUT,
     keepalive_timeout: float = 75.0,
     reuse_port: bool = False,
+    visitors: Visitors | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve while inside; gives the address and port that it listens on.
 
@@ -46,7 +48,7 @@ async def running(
     """
     grace = hub.config.web.shutdown_grace.total_seconds()
     runner = _Runner(
-        create_app(hub, body_timeout=body_timeout),
+        create_app(hub, body_timeout=body_timeout, visitors=visitors),
         shutdown_timeout=grace,
         **{**_LIMITS, "keepalive_timeout": keepalive_timeout},
     )

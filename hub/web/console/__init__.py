@@ -1,1 +1,1 @@
-"""The operators' console: pages rendered on the server, over the services that the API uses."""
+"""The operators' console: pages made on the server, which work without a script and are livelier with one."""

@@ -1,0 +1,141 @@
+"""Templates, and the words and numbers in them."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
+
+from hub.web.console.assets import Assets
+from hub.web.console.navigation import GROUPS, Group
+from hub.web.console.notices import NOTICES
+
+# Only what we serve ourselves, and no code or style in the pages: an injected tag finds nothing that would run it.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(
+    CIMultiDict(
+        {
+            "Server": "hub",
+            "Cache-Control": "no-store",
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": _POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Referrer-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+        }
+    )
+)
+
+
+class Renderer:
+    """Makes pages of templates.
+
+    Args:
+        assets: the style sheet and the script.
+        clock: now, for relative times.
+        paths: of the pages there are; the navigation leads nowhere else.
+    """
+
+    headers = HEADERS
+
+    def __init__(self, assets: Assets, clock: Callable[[], datetime], paths: Iterable[str]) -> None:
+        self._clock = clock
+        # Auto-reload asks the disk for every template of every page; a release does not change under a process.
+        self._environment = Environment(
+            loader=PackageLoader("hub.web", "templates/console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.filters |= {
+            "ago": ago,
+            "exact": exact,
+            "number": number,
+            "seconds": seconds,
+            "share": share,
+            "json": pretty,
+        }
+        self._environment.globals |= {
+            "assets": assets,
+            "navigation": _existing(frozenset(paths)),
+            "notices": NOTICES,
+            "with_query": with_query,
+        }
+        self._environment.globals["ui"] = self._environment.get_template("ui.html").module
+
+    def page(self, template: str, **values: Any) -> str:
+        """A template with these values, and `now`."""
+        return self._environment.get_template(template).render(now=self._clock(), **values)
+
+
+def _existing(paths: frozenset[str]) -> tuple[Group, ...]:
+    groups = (Group(g.title, tuple(e for e in g.entries if e.path in paths)) for g in GROUPS)
+    return tuple(group for group in groups if group.entries)
+
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """A time as one says it: `just now`, `5 min ago`, `in 2 h`."""
+    distance = (now - at).total_seconds()
+    if abs(distance) < 1:
+        return "just now"
+    said = _rough(abs(distance))
+    return f"{said} ago" if distance > 0 else f"in {said}"
+
+
+def _rough(distance: float) -> str:
+    unit, size = next((u for u in _UNITS if distance >= u[1]), _UNITS[-1])
+    return f"{math.floor(distance / size)} {unit}"
+
+
+def exact(at: datetime) -> str:
+    """A time to the millisecond, UTC, as `<time datetime>` takes it."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def number(value: float) -> str:
+    """With thin spaces between thousands, as tables are read most easily."""
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def seconds(value: float | timedelta | None) -> str:
+    """A span of time in two figures or three: `340 ms`, `2.5 s`, `3 min`, `2 h`; an em dash for none."""
+    if value is None:
+        return "—"
+    span = value.total_seconds() if isinstance(value, timedelta) else value
+    if span < 1:
+        return f"{span * 1000:.0f} ms"
+    return f"{span:.3g} s" if span < 60 else _rough(span)
+
+
+def share(value: float) -> str:
+    """A part of one as a percentage: 0.125 is `12.5 %`."""
+    return f"{value * 100:.3g}\N{NARROW NO-BREAK SPACE}%"
+
+
+def pretty(value: Any) -> str:
+    """JSON for people; text as it is."""
+    if isinstance(value, str):
+        return value
+    return orjson.dumps(value, str, orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
+
+
+def with_query(path: str, query: Mapping[str, str] | MultiDict[str], **changes: str | int | None) -> str:
+    """An address with its query changed: None takes a parameter out; a notice is never carried on."""
+    kept = {name: value for name, value in query.items() if name not in changes and name != "notice"}
+    kept |= {name: str(value) for name, value in changes.items() if value is not None}
+    return f"{path}?{urlencode(kept)}" if kept else path

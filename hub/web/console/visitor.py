@@ -1,0 +1,44 @@
+"""Who looks at the console, as its pages know them."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiohttp import web
+
+from hub.domain.access import Principal, Role, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """An operator who has logged in.
+
+    Attributes:
+        principal: what they may do, for the services.
+        name: how they are addressed.
+        csrf: what their forms carry to show that they come from our own pages; bound to the session.
+    """
+
+    principal: Principal
+    name: str
+    role: Role
+    csrf: str = field(repr=False)
+
+    def may(self, scope: Scope) -> bool:
+        """Whether they hold a scope."""
+        return self.principal.may(scope)
+
+
+class Visitors(Protocol):
+    """Whoever knows who has logged in."""
+
+    async def of(self, request: web.Request) -> Visitor | None:
+        """Who sends this request; None if they have not logged in."""
+        ...
+
+
+class Nobody:
+    """Closed: nobody has logged in."""
+
+    async def of(self, _request: web.Request) -> Visitor | None:
+        """Nobody."""
+        return None
