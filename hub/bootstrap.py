@@ -22,6 +22,7 @@ from hub.domain.errors import Unavailable
 from hub.domain.judgement import failure_of
 from hub.domain.providers import Call, Provider
 from hub.domain.redaction import Redactor
+from hub.domain.search import parse
 from hub.domain.specs import Log
 from hub.infra.batch import Bounds
 from hub.infra.breaker_sharing import BreakerSharing
@@ -41,7 +42,10 @@ from hub.infra.store.keys import KeyStore
 from hub.infra.store.logins import LoginStore
 from hub.infra.store.operations import OperationsStore
 from hub.infra.store.operators import OperatorStore
-from hub.infra.store.reading import ReadingStore
+from hub.infra.store.plan_snapshots import PlanSnapshots
+from hub.infra.store.plan_ticks import PlanTickStore
+from hub.infra.store.plans import PlanStore
+from hub.infra.store.reading import ReadingStore, Where
 from hub.infra.store.relay import RelayStore
 from hub.infra.store.steps import StepStore
 from hub.infra.store.waits import WaitStore
@@ -58,8 +62,11 @@ from hub.services.ledger import Ledger
 from hub.services.logins import AddressLimits, Logins
 from hub.services.operate import Operate
 from hub.services.operators import Operators
+from hub.services.plan_runner import PlanRunner
+from hub.services.plans import Plans
 from hub.services.relay import Pace as RelayPace
 from hub.services.relay import Relay
+from hub.services.searching import where_of
 from hub.services.submit import Submit
 from hub.services.telemetry import Telemetry, counted, tell_changes
 from hub.services.waking import Waking
@@ -181,6 +188,7 @@ async def build(
             operate=Operate(
                 OperationsStore(database, registry.providers), inspect, registry, new_id=around.new_id
             ),
+            plans=make_plans(database, registry, clock=around.clock, new_id=around.new_id),
             keys=Keys(KeyStore(database), new_id=around.new_id, new_secret=_new_secret, bounds=bounds),
             operators=Operators(
                 OperatorStore(database),
@@ -246,6 +254,34 @@ def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
         telemetry=_telemetry(hub),
         waking=hub.waking,
         inbox=InboxStore(hub.database),
+    )
+
+
+def make_plans(
+    database: Database, registry: Registry, *, clock: Callable[[], datetime], new_id: Callable[[], UUID]
+) -> Plans:
+    """Plans over a database; the command line has them without the rest of a hub."""
+
+    def search(text: str) -> Where:
+        return where_of(parse(text, clock()))
+
+    return Plans(PlanStore(database), PlanSnapshots(database, registry.providers), search, new_id=new_id)
+
+
+def make_plan_runner(hub: Hub, relay: Relay) -> PlanRunner:
+    """What releases the jobs of plans, beside a relay that hands them over."""
+
+    def released(count: int) -> None:
+        hub.metrics.plan_item("released", count)
+        relay.nudge()
+
+    return PlanRunner(
+        PlanTickStore(hub.database, hub.registry.providers),
+        hub.breakers,
+        clock=hub.clock,
+        released=released,
+        moved=hub.metrics.plan_item,
+        turned=hub.metrics.plan_turned,
     )
 
 

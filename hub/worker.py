@@ -20,7 +20,7 @@ from arq.worker import Worker as ArqWorker
 from arq.worker import func
 from redis.exceptions import RedisError
 
-from hub.bootstrap import know_queues, make_execute, make_relay
+from hub.bootstrap import know_queues, make_execute, make_plan_runner, make_relay
 from hub.domain.errors import HubError, Unavailable
 from hub.domain.jobs import is_suspect
 from hub.infra.queue import Handed, ReadyQueue
@@ -30,6 +30,7 @@ from hub.quarantine import Quarantine
 from hub.services.execute import Execute, Held
 from hub.services.hub import Hub
 from hub.services.lease import Lease, Term
+from hub.services.plan_runner import PlanRunner
 from hub.services.relay import Relay
 
 log = structlog.get_logger("hub.worker")
@@ -72,18 +73,20 @@ class Worker(ArqWorker):
         store: the worker's statements; its id is the worker's.
         execute: what to do with a claimed job.
         relay: woken when the buffers run dry.
+        plans: releases the jobs of plans.
         quarantine: where jobs run that may be what kills workers; without one, one at a time among the others.
         pace: how many at once, leases, grace.
         release: which release this is, for operators.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is where these meet
         self,
         queue: ReadyQueue,
         queues: tuple[str, ...],
         store: ExecutionStore,
         execute: Execute,
         relay: Relay,
+        plans: PlanRunner,
         quarantine: Quarantine | None = None,
         *,
         pace: Pace,
@@ -106,6 +109,7 @@ class Worker(ArqWorker):
         self._store = store
         self._execute = execute
         self._relay = relay
+        self._plans = plans
         self._quarantine = quarantine
         self._pace = pace
         self._release = release
@@ -148,6 +152,7 @@ class Worker(ArqWorker):
         keepers = [
             asyncio.create_task(self._lease.keep(self._stopping), name="lease"),
             asyncio.create_task(self._relay.run(), name="relay"),
+            asyncio.create_task(self._plans.run(), name="plans"),
             asyncio.create_task(self._take_forever(), name="take"),
         ]
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
@@ -301,12 +306,14 @@ def make(hub: Hub, alone: Sequence[str] = ()) -> Worker:
     """A worker over a built hub, with an id of its own; `alone` as for `run`."""
     config = hub.config.worker
     store = ExecutionStore(hub.database, hub.new_id())
+    relay = make_relay(hub, store)
     return Worker(
         hub.queue,
         tuple(name for name in hub.registry.queues if not config.queues or name in config.queues),
         store,
         make_execute(hub, store),
-        make_relay(hub, store),
+        relay,
+        make_plan_runner(hub, relay),
         Quarantine(alone, store.worker, config.lease.total_seconds()) if alone else None,
         pace=Pace(config.concurrency, config.lease, config.heartbeat, config.shutdown_grace),
         release=hub.config.release,

@@ -75,6 +75,8 @@ class Metrics:
     fenced_writes: Family[Counter]
     ready: Family[Gauge]
     stores: Family[Gauge]
+    plan_jobs: Family[Counter]
+    plan_turns: Family[Counter]
 
     @classmethod
     def make(cls, *, version: str, process: bool = True) -> "Metrics":
@@ -144,6 +146,12 @@ class Metrics:
             ),
             ready=_gauge(registry, "queue_ready", "Jobs that stand ready in Redis.", "queue"),
             stores=_gauge(registry, "store_up", "Whether a store answered when last asked.", "store"),
+            plan_jobs=_counter(
+                registry, "plan_jobs", "Jobs of plans: released, skipped, succeeded, failed, cancelled.", "move"
+            ),
+            plan_turns=_counter(
+                registry, "plan_turns", "Times a plan went on by itself: running, awaiting, stopped, finished.", "state"
+            ),
         )  # fmt: skip
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -170,6 +178,14 @@ class Metrics:
         """A call to a provider ended, `confirmed` or with the code of its error."""
         self.calls.of(provider, operation, outcome).inc()
         self.call_seconds.of(provider, operation).observe(seconds)
+
+    def plan_item(self, move: str, count: int) -> None:
+        """Jobs of a plan were released, or something became of them."""
+        self.plan_jobs.of(move).inc(count)
+
+    def plan_turned(self, state: str) -> None:
+        """A plan has come to a state by itself."""
+        self.plan_turns.of(state).inc()
 
     def breaker_is(self, provider: str, state: BreakerState) -> None:
         """A provider's breaker is in this state."""

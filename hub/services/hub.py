@@ -24,6 +24,7 @@ from hub.services.keys import Keys
 from hub.services.logins import Logins
 from hub.services.operate import Operate
 from hub.services.operators import Operators
+from hub.services.plans import Plans
 from hub.services.submit import Submit
 from hub.services.waking import Waking
 
@@ -42,6 +43,7 @@ class Hub:
     submit: Submit
     inspect: Inspect
     operate: Operate
+    plans: Plans
     keys: Keys
     operators: Operators
     logins: Logins

@@ -51,3 +51,18 @@ CANCELLED = """
     settled_at = CASE WHEN NOT b.undoable THEN now() END,
     dispatched_at = NULL
 """
+
+# Closing for good what a person has given up, where nothing is to be undone: nothing runs for it, so its generation stays.
+DISCARDABLE = """
+    j.state IN ('failed', 'held') AND (j.ending IS NULL OR j.undone_at IS NOT NULL)
+    AND (:decided OR j.reason <> 'uncertain' AND NOT EXISTS (
+        SELECT FROM steps s WHERE s.job_id = j.id AND s.certainty = 'unknown' AND s.effect <> 'read'
+    ))
+"""
+DISCARDED = """
+    state = 'cancelled', reason = 'by_operator', settled_at = now(), dispatched_at = NULL
+"""
+
+# What is put off runs now, as it stands: its generation and its budget stay.
+REQUEUEABLE = "(j.state IN ('scheduled', 'retrying') OR j.state = 'held' AND j.reason IN ('args_unknown', 'steps_changed'))"
+REQUEUED = "state = 'queued', reason = NULL, crashes = 0, run_at = now(), dispatched_at = NULL"

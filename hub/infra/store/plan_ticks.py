@@ -1,0 +1,322 @@
+"""The runner's statements: one look at one plan, all of it in one transaction.
+
+Whoever holds the plan's row is its runner for that moment; nobody waits for it. What is released and the note of it are
+committed together, so a runner that is killed at any point has either done both or neither.
+"""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.domain.plans import WINDOW, Action, Counts, Decision, ItemState, PlanState, Sample, Settings
+from hub.domain.providers import Provider
+from hub.infra.store import moves
+from hub.infra.store.database import Database
+from hub.infra.store.plans import COUNTS, SETTINGS, counts_of, settings_of
+from hub.infra.store.safety import UNCERTAIN, protection
+
+# Of one look: how many open items have their jobs looked at, and how far ahead the next ones are looked for.
+SWEEP = 2_000
+AHEAD = 5_000
+
+_TAKE = text(f"""
+SELECT p.id, p.action, p.state, p.include_uncertain, p.providers, p.credit, p.swept_to,
+       extract(epoch FROM clock_timestamp() - p.ticked_at) AS idle, {SETTINGS}, {COUNTS}
+FROM plans p WHERE p.next_tick_at <= clock_timestamp() ORDER BY p.next_tick_at LIMIT 1 FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - constants
+
+_NEXT = text("""
+SELECT CAST(extract(epoch FROM min(next_tick_at) - clock_timestamp()) AS float8) FROM plans WHERE next_tick_at IS NOT NULL
+""")
+
+# A part of what is open, in turns, so that what waits for days does not keep the others from being seen.
+# What counts as failing does so from the first failure that uses up budget until its job succeeds. What was retried or
+# cancelled again by somebody else has come to an end as far as this plan is concerned.
+_COLLECT = text("""
+WITH open AS (
+    SELECT i.position, i.job_id, i.state, i.generation, i.failures, i.undoing FROM plan_items i
+    WHERE i.plan_id = :plan AND i.state = ANY('{released,waiting,retrying}') AND i.position > :after
+    ORDER BY i.position LIMIT :limit
+), seen AS (
+    SELECT o.position, o.state AS before, CASE
+            WHEN j.id IS NULL THEN 'failed'
+            WHEN j.generation > o.generation THEN 'failed'
+            WHEN j.state = 'cancelled' AND :action = 'cancel' THEN 'succeeded'
+            WHEN o.undoing AND j.undone_at IS NOT NULL THEN 'succeeded'
+            WHEN j.settled_at IS NOT NULL THEN j.state
+            WHEN j.failures > o.failures THEN 'retrying'
+            WHEN j.ending IS NOT NULL AND NOT o.undoing THEN 'retrying'
+            WHEN j.state = 'waiting' THEN 'waiting'
+            ELSE 'released'
+        END AS state, CASE
+            WHEN j.id IS NULL THEN 'the job is gone'
+            WHEN j.generation > o.generation THEN 'retried again by somebody else'
+            ELSE coalesce(j.error_code, j.reason)
+        END AS note
+    FROM open o LEFT JOIN jobs j ON j.id = o.job_id
+), moved AS (
+    UPDATE plan_items i SET
+        state = s.state,
+        note = CASE WHEN s.state IN ('failed', 'retrying', 'cancelled') THEN s.note
+                    WHEN s.state = 'succeeded' THEN NULL ELSE i.note END,
+        judged_at = CASE WHEN s.state IN ('released', 'waiting') THEN i.judged_at ELSE coalesce(i.judged_at, clock_timestamp()) END,
+        ended_at = CASE WHEN s.state IN ('succeeded', 'failed', 'cancelled') THEN clock_timestamp() END
+    FROM seen s WHERE i.plan_id = :plan AND i.position = s.position AND s.state <> s.before
+)
+SELECT before, state, count(*) AS items, max(position) AS last FROM seen GROUP BY before, state
+""")
+
+_RECENT = text("""
+SELECT count(*), count(*) FILTER (WHERE state IN ('failed', 'retrying')) FROM (
+    SELECT i.state FROM plan_items i JOIN plans p ON p.id = i.plan_id
+    WHERE i.plan_id = :plan AND i.judged_at IS NOT NULL AND i.judged_at >= p.judging_since
+    ORDER BY i.judged_at DESC LIMIT :window
+) latest
+""")
+
+_UPCOMING = text("""
+SELECT position, job_id FROM (
+    SELECT i.position, i.job_id, i.provider FROM plan_items i
+    WHERE i.plan_id = :plan AND i.state = 'pending' ORDER BY i.position LIMIT :ahead
+) ahead
+WHERE provider IS NULL OR provider <> ALL(CAST(:blocked AS text[])) ORDER BY position LIMIT :limit
+""")
+
+# In a statement of its own, and in the order of ids as all others have it: see hub.infra.store.operations.
+_LOCK_JOBS = text("SELECT FROM jobs WHERE id = ANY(CAST(:jobs AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
+
+_NOTE_ITEMS = """
+    UPDATE plan_items i SET
+        state = CASE WHEN m.id IS NULL THEN 'skipped' ELSE m.becomes END,
+        note = CASE WHEN m.id IS NULL THEN CASE
+            WHEN l.state IS NULL THEN 'the job is gone'
+            WHEN l.unchanged THEN 'it may not be done any more: a key that made it harmless protects no longer'
+            ELSE 'it is ' || l.state || ' now'
+        END END,
+        generation = coalesce(m.generation, i.generation), failures = m.failures, undoing = coalesce(m.undoing, false),
+        released_at = CASE WHEN m.id IS NOT NULL THEN clock_timestamp() END,
+        judged_at = CASE WHEN m.becomes = 'succeeded' THEN clock_timestamp() END,
+        ended_at = CASE WHEN m.id IS NULL OR m.becomes = 'succeeded' THEN clock_timestamp() END
+    FROM looked l LEFT JOIN moved m ON m.id = l.job_id
+    WHERE i.plan_id = :plan AND i.position = l.position
+    RETURNING i.state
+"""
+
+
+def _release(fits: str, also: str, move: str, returned: str, *more: str) -> TextClause:
+    """Do the thing to those jobs that are as they were seen, and note what became of each item.
+
+    Args:
+        fits: what a single action of the kind demands of the job.
+        also: what else `move` has to know of the job as it was.
+        move: what becomes of it.
+        returned: of the moved job: `becomes`, the item's state, and what `more` needs.
+        more: statements that go with it.
+    """
+    return text(f"""
+WITH looked AS MATERIALIZED (
+    SELECT i.position, i.job_id, i.seen, i.generation, i.attempt, j.state,
+           j.state = i.seen AND j.generation = i.generation AND j.attempt = i.attempt AS unchanged
+    FROM unnest(CAST(:positions AS int[])) AS n(position)
+    JOIN plan_items i ON i.plan_id = :plan AND i.position = n.position LEFT JOIN jobs j ON j.id = i.job_id
+), before AS (
+    SELECT j.id, j.state, {also} FROM looked l JOIN jobs j ON j.id = l.job_id WHERE l.unchanged AND {fits}
+), moved AS (
+    UPDATE jobs j SET {move} RETURNING j.id, j.generation, j.failures, j.ending IS NOT NULL AS undoing, {returned}
+){"".join(more)}, noted AS ({_NOTE_ITEMS})
+SELECT state, count(*) AS items FROM noted GROUP BY state
+""")  # noqa: S608 - the parts are constants
+
+
+_RUNS = "'released' AS becomes"
+_ENDS = "'succeeded' AS becomes"
+_RELEASES: Mapping[Action, TextClause] = {
+    Action.RETRY: _release(
+        moves.RETRYABLE,
+        f"{UNCERTAIN} AS uncertain",
+        f"{moves.RETRIED} FROM before b WHERE j.id = b.id",
+        f"{_RUNS}, {moves.IN_THE_DARK}",
+        f", doubted AS ({moves.DOUBTED})",
+    ),
+    Action.CANCEL: _release(
+        moves.CANCELLABLE,
+        f"{moves.UNDOABLE} AS undoable",
+        f"{moves.CANCELLED} FROM before b WHERE j.id = b.id AND {moves.CANCEL_FITS}",
+        "CASE WHEN j.state = 'cancelled' THEN 'succeeded' ELSE 'released' END AS becomes",
+    ),
+    Action.DISCARD: _release(
+        moves.DISCARDABLE,
+        f"{moves.UNDOABLE} AS undoable",
+        f"{moves.DISCARDED} FROM before b WHERE j.id = b.id AND NOT b.undoable",
+        _ENDS,
+    ),
+    Action.REQUEUE: _release(
+        moves.REQUEUEABLE,
+        "j.reason",
+        f"{moves.REQUEUED} FROM before b WHERE j.id = b.id",
+        _RUNS,
+    ),
+}
+
+_WRITE = text(f"""
+UPDATE plans SET
+    state = :state, credit = :credit, swept_to = :swept_to, ticked_at = clock_timestamp(),
+    next_tick_at = clock_timestamp() + make_interval(secs => CAST(:again AS float8)),
+    judgement = coalesce(:judgement, judgement),
+    held_up_since = CASE WHEN CAST(:held_up AS text) IS NULL THEN NULL
+                         WHEN held_up IS NULL THEN clock_timestamp() ELSE held_up_since END,
+    held_up = :held_up,
+    canary_judged_at = CASE WHEN state = 'canary' AND :state <> 'canary' THEN clock_timestamp() ELSE canary_judged_at END,
+    ended_at = CASE WHEN :state = 'finished' THEN coalesce(ended_at, clock_timestamp()) ELSE ended_at END,
+    {", ".join(f"{state.value}_items = :{state.value}" for state in ItemState)}
+WHERE id = :plan
+""")  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A plan whose row is held.
+
+    Attributes:
+        idle: since it was looked at last.
+        swept_to: the position of the last open item that was looked at then.
+    """
+
+    id: UUID
+    action: Action
+    state: PlanState
+    settings: Settings
+    counts: Counts
+    include_uncertain: bool
+    providers: tuple[str, ...]
+    credit: float
+    idle: timedelta
+    swept_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a look at open items has changed.
+
+    Attributes:
+        to: the position of the last one, 0 if it was the last of all.
+    """
+
+    counts: Counts
+    to: int
+
+
+class Turn:
+    """One look at one plan."""
+
+    def __init__(self, connection: AsyncConnection, plan: Taken, protection: Mapping[str, Any]) -> None:
+        self._connection = connection
+        self._protection = protection
+        self.plan = plan
+
+    async def collect(self) -> Swept:
+        """Note what became of open items."""
+        plan, counts = self.plan, self.plan.counts
+        given = {"plan": plan.id, "after": plan.swept_to, "limit": SWEEP, "action": plan.action.value}
+        rows = (await self._connection.execute(_COLLECT, given)).all()
+        seen = sum(row.items for row in rows)
+        for row in rows:
+            counts = moved(counts, row.before, row.state, row.items)
+        return Swept(counts, max(row.last for row in rows) if seen == SWEEP else 0)
+
+    async def recent(self) -> Sample:
+        """The latest outcomes."""
+        given = {"plan": self.plan.id, "window": WINDOW}
+        [row] = (await self._connection.execute(_RECENT, given)).all()
+        return Sample(*row)
+
+    async def release(self, limit: int, counts: Counts, blocked: Collection[str]) -> Counts:
+        """Release the next items, but those of these providers; gives what the counts are then."""
+        plan = self.plan
+        upcoming = {"plan": plan.id, "limit": limit, "ahead": AHEAD, "blocked": sorted(blocked)}
+        items = (await self._connection.execute(_UPCOMING, upcoming)).all()
+        if not items:
+            return counts
+        await self._connection.execute(_LOCK_JOBS, {"jobs": [item.job_id for item in items]})
+        given = {
+            "plan": plan.id,
+            "positions": [item.position for item in items],
+            # Who asks for them in so many words has looked them all up.
+            "decided": plan.include_uncertain,
+            "judged": plan.include_uncertain,
+            **self._protection,
+        }
+        for row in (await self._connection.execute(_RELEASES[plan.action], given)).all():
+            counts = moved(counts, ItemState.PENDING, row.state, row.items)
+        return counts
+
+    async def write(self, decision: Decision, counts: Counts, swept_to: int) -> None:
+        """Note what was decided, and when to look again."""
+        given = {
+            "plan": self.plan.id,
+            "state": decision.state.value,
+            "credit": decision.credit,
+            "swept_to": swept_to,
+            "again": None if decision.again is None else decision.again.total_seconds(),
+            "judgement": decision.judgement,
+            "held_up": decision.held_up,
+            **{state.value: getattr(counts, state.value) for state in ItemState},
+        }
+        await self._connection.execute(_WRITE, given)
+
+
+class PlanTickStore:
+    """Hands out turns.
+
+    Args:
+        database: the pool.
+        providers: whose keys make repeats harmless, and for how long.
+    """
+
+    def __init__(self, database: Database, providers: Mapping[str, Provider]) -> None:
+        self._database = database
+        self._protection = protection(providers)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn | None]:
+        """The plan that has waited longest for a look, for this caller alone until the end; None if none is due."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(_TAKE)).one_or_none()
+            yield Turn(connection, _taken(row), self._protection) if row else None
+
+    async def until_next(self) -> float | None:
+        """Seconds until a plan is due to be looked at; None if none will be."""
+        [(seconds,)] = await self._database.run(_NEXT)
+        return None if seconds is None else max(0.0, seconds)
+
+
+def moved(counts: Counts, before: str, after: str, items: int) -> Counts:
+    """The counts when so many items have gone from one state to another."""
+    if before == after:
+        return counts
+    known = {state.value: getattr(counts, state.value) for state in ItemState}
+    known[before] -= items
+    known[after] += items
+    return Counts(**known)
+
+
+def _taken(row: Any) -> Taken:
+    named = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    return Taken(
+        id=row.id,
+        action=Action(row.action),
+        state=PlanState(row.state),
+        settings=settings_of(named),
+        counts=counts_of(named),
+        include_uncertain=row.include_uncertain,
+        providers=tuple(row.providers),
+        credit=row.credit,
+        idle=timedelta(seconds=float(row.idle or 0)),
+        swept_to=row.swept_to,
+    )

@@ -1,0 +1,192 @@
+"""Plans as people see and steer them: lists, one, its items, and the commands, each one conditional, audited statement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from hub.domain.plans import Action, Command, Counts, ItemState, PlanState, Settings
+from hub.infra.store.database import Database
+from hub.infra.store.operations import Audit
+from hub.infra.store.reading import Where
+
+_COUNTS = ", ".join(f"p.{state.value}_items" for state in ItemState)
+SETTINGS = "p.canary, p.rate, p.stop_above, p.max_in_flight, p.wait_for_go"
+COUNTS = _COUNTS
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """A plan's row.
+
+    Attributes:
+        verdicts: what the dry run found, as `hub.infra.store.plan_snapshots` writes it.
+        now: the database's clock.
+    """
+
+    id: UUID
+    action: Action
+    filter: str
+    state: PlanState
+    settings: Settings
+    include_uncertain: bool
+    reason: str | None
+    created_by: str
+    started_by: str | None
+    approved_by: str | None
+    verdicts: list[dict[str, Any]]
+    providers: list[str]
+    counts: Counts
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    canary_judged_at: datetime | None
+    judgement: str | None
+    held_up: str | None
+    held_up_since: datetime | None
+    now: datetime
+
+    @property
+    def canary_open(self) -> bool:
+        """It has a canary that was not judged yet."""
+        return self.settings.canary > 0 and self.canary_judged_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """One job of a plan."""
+
+    position: int
+    job_id: UUID
+    state: ItemState
+    verdict: str
+    seen: str
+    generation: int
+    provider: str | None
+    note: str | None
+    released_at: datetime | None
+    judged_at: datetime | None
+    ended_at: datetime | None
+
+
+_PLAN = f"""
+    p.id, p.action, p.filter, p.state, p.include_uncertain, p.reason, p.created_by, p.started_by, p.approved_by, p.verdicts,
+    p.providers, p.created_at, p.started_at, p.ended_at, p.canary_judged_at, p.judgement, p.held_up, p.held_up_since,
+    clock_timestamp() AS now, {SETTINGS}, {COUNTS}
+"""
+_ITEM = "i.position, i.job_id, i.state, i.verdict, i.seen, i.generation, i.provider, i.note, i.released_at, i.judged_at, i.ended_at"
+
+_ONE = text(f"SELECT {_PLAN} FROM plans p WHERE p.id = :id")  # noqa: S608 - constants
+
+_OF_JOB = text(f"""
+SELECT p.id, p.action, p.created_by, p.reason, {_ITEM} FROM plan_items i JOIN plans p ON p.id = i.plan_id
+WHERE i.job_id = :job ORDER BY p.id
+""")  # noqa: S608 - constants
+
+# From where it was seen: whoever was faster has the say. What was earned before does not count: no burst after a pause.
+_COMMAND = text("""
+WITH moved AS (
+    UPDATE plans SET
+        state = :to,
+        started_at = CASE WHEN :command = 'start' THEN now() ELSE started_at END,
+        started_by = CASE WHEN :command = 'start' THEN :actor ELSE started_by END,
+        approved_by = CASE WHEN :command = 'go' THEN :actor ELSE approved_by END,
+        canary_judged_at = CASE WHEN :command = 'go' THEN coalesce(canary_judged_at, now()) ELSE canary_judged_at END,
+        judging_since = CASE WHEN :command IN ('start', 'resume') THEN clock_timestamp() ELSE judging_since END,
+        ended_at = CASE WHEN :command = 'abort' THEN now() END,
+        held_up = NULL, held_up_since = NULL, credit = 0, ticked_at = clock_timestamp(), next_tick_at = now()
+    WHERE id = :id AND state = :from
+    RETURNING id
+), noted AS (
+    INSERT INTO audit_log (id, actor, action, subject, detail)
+    SELECT CAST(:audit AS uuid), :actor, 'plan.' || :command, CAST(id AS text), CAST(:detail AS jsonb) FROM moved
+)
+SELECT id FROM moved
+""")
+
+
+class PlanStore:
+    """Reads plans, and steers them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def one(self, plan: UUID) -> PlanRecord | None:
+        """A plan by its id."""
+        rows = await self._database.run(_ONE, {"id": plan})
+        return plan_record(rows[0]) if rows else None
+
+    async def plans(self, where: Where, limit: int) -> list[PlanRecord]:
+        """Plans that satisfy all conditions, newest first."""
+        statement = f"SELECT {_PLAN} FROM plans p WHERE {where} ORDER BY p.id DESC LIMIT :limit"  # noqa: S608 - conditions are constants, values are bound
+        rows = await self._database.run(text(statement), {**where.values, "limit": limit})
+        return [plan_record(row) for row in rows]
+
+    async def items(self, plan: UUID, where: Where, after: int, limit: int) -> list[ItemRecord]:
+        """Items that satisfy all conditions, in the order of the plan, behind a position."""
+        statement = f"""
+            SELECT {_ITEM} FROM plan_items i WHERE i.plan_id = :plan AND {where} AND i.position > :after
+            ORDER BY i.position LIMIT :limit
+        """  # noqa: S608 - conditions are constants, values are bound
+        given = {**where.values, "plan": plan, "after": after, "limit": limit}
+        return [_item(row) for row in await self._database.run(text(statement), given)]
+
+    async def of_job(self, job: UUID) -> list[tuple[UUID, Action, str, str | None, ItemRecord]]:
+        """The plans that a job is in, oldest first: id, action, who made it, why, and what became of the job."""
+        rows = await self._database.run(_OF_JOB, {"job": job})
+        return [(row[0], Action(row[1]), row[2], row[3], _item(row[4:])) for row in rows]
+
+    async def command(
+        self, plan: UUID, command: Command, seen: PlanState, to: PlanState, audit: Audit
+    ) -> bool:
+        """Steer a plan that is as it was seen; False if it is not any more, and then nothing was changed or noted."""
+        given = {"id": plan, "command": command.value, "from": seen.value, "to": to.value}
+        noted = {"audit": audit.id, "actor": audit.actor, "detail": audit.detail}
+        return bool(await self._database.run(_COMMAND, {**given, **noted}))
+
+
+def plan_record(row: Any) -> PlanRecord:
+    """A plan from a row of `_PLAN`."""
+    named: Mapping[str, Any] = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    return PlanRecord(
+        id=row.id,
+        action=Action(row.action),
+        filter=row.filter,
+        state=PlanState(row.state),
+        settings=settings_of(named),
+        include_uncertain=row.include_uncertain,
+        reason=row.reason,
+        created_by=row.created_by,
+        started_by=row.started_by,
+        approved_by=row.approved_by,
+        verdicts=row.verdicts,
+        providers=row.providers,
+        counts=counts_of(named),
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        canary_judged_at=row.canary_judged_at,
+        judgement=row.judgement,
+        held_up=row.held_up,
+        held_up_since=row.held_up_since,
+        now=row.now,
+    )
+
+
+def settings_of(row: Mapping[str, Any]) -> Settings:
+    """The settings from a row that has SETTINGS."""
+    return Settings(
+        row["canary"], row["rate"], row["stop_above"], row["max_in_flight"], wait_for_go=row["wait_for_go"]
+    )
+
+
+def counts_of(row: Mapping[str, Any]) -> Counts:
+    """The counts from a row that has COUNTS."""
+    return Counts(**{state.value: row[f"{state.value}_items"] for state in ItemState})
+
+
+def _item(row: Sequence[Any]) -> ItemRecord:
+    return ItemRecord(row[0], row[1], ItemState(row[2]), *row[3:11])

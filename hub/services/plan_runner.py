@@ -1,0 +1,152 @@
+"""The runner: releases the jobs of plans at their rate, watches what becomes of them, and stops when too many fail.
+
+Every worker runs one; they do not need to agree, because a look at a plan is one transaction that holds the plan's row, and
+whoever comes second takes another plan. What was earned and not used is kept in that row, and time is the database's, so the
+rate is the plan's, however many runners there are and whichever of them looks next.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from hub.domain.errors import Unavailable
+from hub.domain.plans import (
+    AT_WORK,
+    Barrier,
+    Counts,
+    Decision,
+    PlanState,
+    Sample,
+    Standing,
+    Unwell,
+    barrier,
+    decide,
+    held_up_by,
+)
+from hub.infra.breakers import BreakerState, State
+from hub.infra.recurring import Recurring
+from hub.infra.store.plan_ticks import PlanTickStore, Taken, Turn
+
+log = structlog.get_logger("hub.plans")
+
+# Seconds. The first is how soon a plan that a person has started is noticed, the second how often two runners that look at
+# the same moment look again.
+_IDLE = 1.0
+_AGAIN = 0.05
+
+
+class Snapshots(Protocol):
+    """Whoever knows the breakers."""
+
+    def snapshot(self) -> list[BreakerState]:
+        """Every breaker as it can be shown."""
+        ...
+
+
+class PlanRunner:
+    """Runs for as long as its process.
+
+    Args:
+        store: the plans.
+        breakers: of this process, which knows those of the others.
+        clock: now, for the times at which breakers let calls through again.
+        released: told how many jobs were queued, so that somebody hands them over at once.
+        moved: told of what became of jobs, for the metrics: the state, how many.
+        turned: told that a plan has come to a state by itself.
+    """
+
+    def __init__(
+        self,
+        store: PlanTickStore,
+        breakers: Snapshots,
+        *,
+        clock: Callable[[], datetime],
+        released: Callable[[int], None],
+        moved: Callable[[str, int], None],
+        turned: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._breakers = breakers
+        self._clock = clock
+        self._released = released
+        self._moved = moved
+        self._turned = turned
+        self._away = Recurring(log, "store away", ended="store back")
+
+    async def run(self) -> None:
+        """Look after plans until cancelled. Troubles of the store are reported, and pass."""
+        while True:
+            pause = _IDLE
+            try:
+                if await self.tick():
+                    continue
+                due = await self._store.until_next()
+                pause = _IDLE if due is None else min(_IDLE, max(_AGAIN, due))
+                self._away.over()
+            except Unavailable as error:
+                self._away.note(str(error))
+            except Exception:
+                # The runner outlives its own mistakes.
+                log.exception("a look at a plan failed")
+            await asyncio.sleep(pause)
+
+    async def tick(self) -> bool:
+        """One look at the plan that has waited longest for one; False if none is due."""
+        async with self._store.turn() as turn:
+            if turn is None:
+                return False
+            before = turn.plan.counts
+            decision, after = await self._look(turn)
+        # Committed: only now is it so.
+        self._tell(turn.plan, decision, before, after)
+        return True
+
+    async def _look(self, turn: Turn) -> tuple[Decision, Counts]:
+        plan, swept = turn.plan, await turn.collect()
+        recent = await turn.recent() if plan.state is PlanState.RUNNING else Sample()
+        standing = Standing(plan.state, plan.settings, swept.counts, recent, plan.credit, plan.idle)
+        decision, counts = decide(standing), swept.counts
+        if decision.release:
+            shut = barrier([*self._unwell(plan)], counts.released)
+            limit = decision.release if shut.most is None else min(decision.release, shut.most)
+            counts = await turn.release(limit, counts, shut.providers)
+            decision = _as_it_went(decision, swept.counts, counts, shut)
+        await turn.write(decision, counts, swept.to)
+        return decision, counts
+
+    def _unwell(self, plan: Taken) -> Iterable[Unwell]:
+        now = self._clock()
+        for state in self._breakers.snapshot():
+            # One of a single host says nothing about the jobs that call another.
+            if state.provider in plan.providers and not state.target and state.state is not State.CLOSED:
+                until = None if state.retry_after is None else now + state.retry_after
+                yield Unwell(state.provider, until)
+
+    def _tell(self, plan: Taken, decision: Decision, before: Counts, after: Counts) -> None:
+        taken = before.pending - after.pending
+        released = taken - (after.skipped - before.skipped)
+        if released:
+            self._released(released)
+        for state in ("skipped", "succeeded", "failed", "cancelled"):
+            if more := getattr(after, state) - getattr(before, state):
+                self._moved(state, more)
+        if decision.state is not plan.state and plan.state in AT_WORK:
+            self._turned(decision.state)
+            log.info(
+                "plan moved",
+                plan=str(plan.id),
+                before=plan.state,
+                after=decision.state,
+                why=decision.judgement,
+            )
+
+
+def _as_it_went(decision: Decision, before: Counts, after: Counts, shut: Barrier) -> Decision:
+    """The decision with what could not be released kept for later."""
+    taken = before.pending - after.pending
+    kept = replace(decision, release=taken, credit=decision.credit + decision.release - taken)
+    return held_up_by(kept, shut) if shut.text and taken < decision.release else kept

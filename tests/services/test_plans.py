@@ -1,0 +1,472 @@
+"""Plans: what a dry run finds, what the runner releases, and what keeps it from doing harm."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from hub import Backoff, JobContext, job
+from hub.bootstrap import make_plan_runner
+from hub.domain.access import Principal, Role
+from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from hub.domain.plan_rulings import Class
+from hub.domain.plans import Action, Command, ItemState, PlanState, Settings
+from hub.infra.store.plan_snapshots import PlanSnapshots
+from hub.infra.store.plan_ticks import PlanTickStore
+from hub.services.plan_views import PlanView
+from hub.services.plans import PlanRequest
+from tests.services import shop
+from tests.services.conftest import Start
+from tests.services.engine import Engine, another
+from tests.services.shop import Answer, says
+
+ALL_AT_ONCE = Settings(canary=0, rate=1000, stop_above=1, max_in_flight=10_000)
+ONCE = Backoff(attempts=1)
+NO = says(400, {"error": "no"})
+
+
+@job(retry=ONCE)
+async def sell(ctx: JobContext, args: shop.Order) -> int:
+    """One effect at a provider that remembers keys; its first failure is final."""
+    return (await ctx.call(shop.charge, item=args.item)).number
+
+
+@job(retry=ONCE)
+async def write(ctx: JobContext, args: shop.Order) -> int:
+    """One effect at a provider that remembers none."""
+    return (await ctx.call(shop.letter, item=args.item)).number
+
+
+@job(retry=Backoff(attempts=3, base=timedelta(hours=1), cap=timedelta(hours=1)))
+async def persist(ctx: JobContext, args: shop.Order) -> int:
+    """Tries again, much later."""
+    return (await ctx.call(shop.charge, item=args.item)).number
+
+
+@pytest.fixture
+async def engine(start: Start) -> Engine:
+    """A hub whose worker and runner are driven by hand."""
+    return await start(sell, write, persist)
+
+
+async def submit(
+    engine: Engine, server: shop.Server, count: int, answer: Answer = NO, job: str = "sell"
+) -> list[UUID]:
+    """Jobs that have failed."""
+    made = [await engine.submit(f"test_plans.{job}", {"item": f"{job} {number}"}) for number in range(count)]
+    server.answers = [answer] * count
+    await engine.work()
+    assert not server.answers
+    server.requests.clear()
+    return made
+
+
+async def plan(
+    engine: Engine, settings: Settings = ALL_AT_ONCE, *, start: bool = True, **request: object
+) -> PlanView:
+    """A plan over all that has failed, started."""
+    asked = {"action": Action.RETRY, "filter": "state:failed", "settings": settings, **request}
+    made = await engine.hub.plans.create(engine.principal, PlanRequest(**asked))  # type: ignore[arg-type]  # as they are named
+    return await tell(engine, made, Command.START) if start else made
+
+
+async def tell(engine: Engine, one: PlanView, command: Command) -> PlanView:
+    """As a person does."""
+    return await engine.hub.plans.command(engine.principal, one.id, command)
+
+
+async def look(engine: Engine, seconds: float = 1.0) -> None:
+    """Let time pass for every plan, as far as the database knows, and have the runner look at each once."""
+    await engine.sql(
+        "UPDATE plans SET ticked_at = ticked_at - make_interval(secs => :seconds), next_tick_at = now()"
+        " WHERE next_tick_at IS NOT NULL",
+        seconds=seconds,
+    )
+    runner = make_plan_runner(engine.hub, engine.relay)
+    [(due,)] = await engine.sql("SELECT count(*) FROM plans WHERE next_tick_at IS NOT NULL")
+    for _ in range(due):
+        assert await runner.tick()
+
+
+async def seen(engine: Engine, one: PlanView) -> PlanView:
+    """The plan as it is now; its counts are what its items say."""
+    now = await engine.hub.plans.get(one.id)
+    rows = await engine.sql(
+        "SELECT state, count(*) FROM plan_items WHERE plan_id = :id GROUP BY 1", id=one.id
+    )
+    counted = {state: getattr(now.counts, state) for state in ItemState if getattr(now.counts, state)}
+    assert counted == {row[0]: row[1] for row in rows}
+    return now
+
+
+async def states(engine: Engine, jobs: Sequence[UUID]) -> Counter[str]:
+    return Counter([(await engine.job(job)).state for job in jobs])
+
+
+async def test_a_dry_run_touches_nothing_and_says_what_would_become_of_each(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Refused ones are safe; one that may have been done, at a provider that remembers no keys, is not part of it."""
+    refused = await submit(engine, server, 3)
+    doubtful = await submit(engine, server, 2, server.do_and_vanish, job="write")
+    done = await submit(engine, server, 1, server.do)
+    made = await plan(engine, start=False, filter="job:test_plans.*")
+    assert (made.state, made.found, made.safe, made.uncertain, made.ineligible) == (
+        PlanState.DRAFT,
+        6,
+        3,
+        2,
+        1,
+    )
+    assert (made.counts.pending, made.counts.excluded) == (3, 3)
+    told = {one.kind: one for one in made.verdicts}
+    assert told[Class.SAFE].samples == refused
+    assert told[Class.UNCERTAIN].samples == doubtful
+    assert told[Class.INELIGIBLE].samples == done
+    assert "look it up" in told[Class.UNCERTAIN].text
+    assert told[Class.INELIGIBLE].text == "a job that is succeeded cannot be retried"
+    await look(engine)
+    assert await states(engine, [*refused, *doubtful]) == {"failed": 5}
+    assert await engine.sql("SELECT action, detail ->> 'filter' FROM audit_log") == [
+        ("plan.create", "job:test_plans.*")
+    ]
+
+
+async def test_every_job_is_done_once_and_reported(engine: Engine, server: shop.Server) -> None:
+    """Released, run, and each with its outcome; then the plan is finished, and everybody's part is on record."""
+    jobs = await submit(engine, server, 5)
+    made = await plan(engine, reason="the shop is back")
+    await look(engine)
+    server.answers = [NO]
+    assert await engine.work() == 5
+    await look(engine)
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.state, now.counts.succeeded, now.counts.failed) == (PlanState.FINISHED, 4, 1)
+    assert now.judgement == "4 succeeded, 1 failed again"
+    assert (await states(engine, jobs)) == {"succeeded": 4, "failed": 1}
+    items = (await engine.hub.plans.list_items(made.id, [ItemState.FAILED])).items
+    assert [(item.note, item.generation) for item in items] == [("status_400", 2)]
+    assert [row[0] for row in await engine.sql("SELECT action FROM audit_log ORDER BY id")] == [
+        "plan.create",
+        "plan.start",
+    ]
+
+
+async def test_the_canary_goes_first_and_stops_the_plan_when_it_fails(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Of twenty jobs two are tried, both fail, and the others stay as they are, until a person says that it is to go on."""
+    jobs = await submit(engine, server, 20)
+    made = await plan(engine, Settings(canary=2, rate=1000, stop_above=0.5))
+    await look(engine)
+    await look(engine)
+    assert (await seen(engine, made)).counts.released == 2
+    server.answers = [NO, NO]
+    assert await engine.work() == 2
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.state, now.counts.pending) == (PlanState.STOPPED, 18)
+    assert now.judgement == "2 of the first 2 jobs failed again (100%), more than the 50% that are allowed"
+    await look(engine)
+    assert await engine.work() == 0
+    await tell(engine, made, Command.RESUME)
+    await look(engine)
+    assert await engine.work() == 18
+    await look(engine)
+    await look(engine)
+    assert (await seen(engine, made)).state is PlanState.FINISHED
+    assert await states(engine, jobs) == {"succeeded": 18, "failed": 2}
+
+
+async def test_a_canary_that_does_well_lets_the_rest_go(engine: Engine, server: shop.Server) -> None:
+    """By itself, or at a person's word where one wants to look first."""
+    await submit(engine, server, 6)
+    made = await plan(engine, Settings(canary=2, rate=1000, stop_above=0.5, wait_for_go=True))
+    await look(engine)
+    await engine.work()
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.state, now.counts.pending) == (PlanState.AWAITING, 4)
+    assert now.judgement == "the canary did well: 0 of 2 failed again"
+    await look(engine)
+    assert await engine.work() == 0
+    assert (await tell(engine, made, Command.GO)).approved_by == f"tests (key {engine.principal.key})"
+    await look(engine)
+    assert await engine.work() == 4
+
+
+async def test_a_job_that_tries_again_by_itself_counts_as_failing_until_it_succeeds(
+    engine: Engine, server: shop.Server
+) -> None:
+    """The canary does not wait for a retry in an hour: it has failed at least once, and that is enough to judge."""
+    jobs = await submit(engine, server, 1, job="persist")
+    made = await plan(engine, Settings(canary=1, rate=1000, stop_above=0.5), filter="job:test_plans.persist")
+    await look(engine)
+    server.answers = [says(503)]
+    await engine.work()
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.state, now.counts.retrying, now.failure_share) == (PlanState.STOPPED, 1, 1.0)
+    await engine.pass_time()
+    await engine.work()
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.counts.succeeded, now.failure_share) == (1, 0.0)
+    assert await states(engine, jobs) == {"succeeded": 1}
+
+
+async def test_it_stops_by_itself_when_too_many_of_the_latest_fail(
+    engine: Engine, server: shop.Server
+) -> None:
+    """What did well long ago does not hide that the provider has just gone down."""
+    await submit(engine, server, 60)
+    made = await plan(engine, Settings(canary=0, rate=1000, stop_above=0.5, max_in_flight=20))
+    await look(engine)
+    assert await engine.work() == 20
+    await look(engine)
+    server.answers = [NO] * 40
+    assert await engine.work() == 20
+    await look(engine)
+    assert (await seen(engine, made)).state is PlanState.RUNNING
+    assert await engine.work() == 20
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.state, now.judgement) == (
+        PlanState.STOPPED,
+        "40 of the latest 60 jobs failed again (67%), more than the 50% that are allowed",
+    )
+
+
+async def test_the_rate_is_kept_and_nothing_is_made_up_for_after_a_pause(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Ten a second: an outage of an hour is worth one second, a pause nothing."""
+    await submit(engine, server, 60)
+    made = await plan(engine, Settings(canary=0, rate=10))
+    await look(engine, 0.5)
+    assert 5 <= (await seen(engine, made)).counts.released <= 6
+    await look(engine, 3600)
+    released = (await seen(engine, made)).counts.released
+    assert 15 <= released <= 17
+    await tell(engine, made, Command.PAUSE)
+    await look(engine, 3600)
+    await tell(engine, made, Command.RESUME)
+    await look(engine, 0)
+    assert (await seen(engine, made)).counts.released == released
+
+
+async def test_no_more_are_in_flight_than_may_be(engine: Engine, server: shop.Server) -> None:
+    """Those that a paused queue holds are in flight as well."""
+    await submit(engine, server, 10)
+    made = await plan(engine, Settings(canary=0, rate=1000, max_in_flight=4))
+    await look(engine)
+    await engine.hub.operate.pause(engine.principal, "default")
+    await engine.relay.sweep()
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.counts.released, now.counts.pending) == (4, 6)
+    assert now.held_up == "4 released jobs have no outcome yet, and no more may be in flight"
+    await engine.hub.operate.resume(engine.principal, "default")
+    await engine.relay.sweep()
+    assert await engine.work() == 4
+    await look(engine)
+    assert await engine.work() == 4
+
+
+async def test_nothing_is_released_while_the_breaker_of_its_provider_is_open(
+    engine: Engine, server: shop.Server
+) -> None:
+    """It says so with the time; jobs of another provider go on; when it may be asked again, one job asks."""
+    sold = await submit(engine, server, 5)
+    posted = await submit(engine, server, 1, job="write")
+    made = await plan(engine)
+    circuit = engine.hub.breakers.of("shop")
+    circuit.open_until(engine.hub.breakers.clock() + 60)
+    await look(engine)
+    assert await states(engine, sold) == {"failed": 5}
+    assert await states(engine, posted) == {"queued": 1}
+    now = await seen(engine, made)
+    assert now.held_up is not None
+    assert now.held_up.startswith("the breaker of shop is open until ")
+    assert await engine.work() == 1
+    circuit.open_until(engine.hub.breakers.clock() - 1)
+    await look(engine)
+    assert (await seen(engine, made)).held_up == "shop is being asked whether it is back"
+    await look(engine)
+    assert await engine.work() == 1
+    await look(engine)
+    assert (await engine.work(), await states(engine, sold)) == (4, {"succeeded": 5})
+
+
+async def test_two_operators_and_two_plans_on_the_same_jobs_do_each_once(
+    engine: Engine, server: shop.Server
+) -> None:
+    """All at the same moment: each job is retried by one of them, and the other reports that it had changed."""
+    jobs = await submit(engine, server, 40)
+    plans = [await plan(engine) for _ in range(2)]
+    beside = await another(engine.hub)
+
+    async def click(job: UUID) -> int:
+        try:
+            await engine.hub.operate.retry(engine.principal, job)
+        except Conflict:
+            return 0
+        return 1
+
+    async def run(one: Engine) -> None:
+        runner = make_plan_runner(one.hub, one.relay)
+        for _ in range(3):
+            await engine.sql("UPDATE plans SET ticked_at = now() - interval '1 s', next_tick_at = now()")
+            await runner.tick()
+
+    clicks, *_ = await asyncio.gather(asyncio.gather(*(click(job) for job in jobs)), run(engine), run(beside))
+    while await engine.work():
+        pass
+    await look(engine)
+    both = [await seen(engine, one) for one in plans]
+    assert sum(clicks) + sum(one.counts.succeeded for one in both) == 40
+    assert sum(one.counts.skipped for one in both) == 40 + sum(clicks)
+    assert len(server.requests) == 40
+    assert {(await engine.job(job)).generation for job in jobs} == {2}
+    skipped = (await engine.hub.plans.list_items(both[0].id, [ItemState.SKIPPED], limit=1)).items
+    assert all(item.note and item.note.startswith("it is ") for item in skipped)
+
+
+async def test_a_runner_that_dies_leaves_nothing_half_done(engine: Engine, server: shop.Server) -> None:
+    """Whatever it had done in its look is undone with it, and the next runner does the same again."""
+    jobs = await submit(engine, server, 3)
+    made = await plan(engine)
+
+    async def begin_and_die() -> None:
+        async with PlanTickStore(engine.hub.database, engine.hub.registry.providers).turn() as turn:
+            assert turn is not None
+            assert (await turn.release(3, turn.plan.counts, ())).released == 3
+            raise KeyboardInterrupt
+
+    await engine.sql("UPDATE plans SET next_tick_at = now()")
+    with pytest.raises(KeyboardInterrupt):
+        await begin_and_die()
+    assert await states(engine, jobs) == {"failed": 3}
+    assert (await seen(engine, made)).counts.pending == 3
+    await look(engine)
+    assert await engine.work() == 3
+
+
+async def test_uncertain_jobs_take_a_person_who_may_decide_and_a_reason(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Then they are retried in a generation that vouches for what may exist."""
+    [doubtful] = await submit(engine, server, 1, server.do_and_vanish, job="write")
+    wanted = PlanRequest(
+        Action.RETRY, "state:failed", ALL_AT_ONCE, include_uncertain=True, reason="looked: not there"
+    )
+    operator = Principal.of_operator(uuid4(), "ada", Role.OPERATOR)
+    with pytest.raises(Forbidden, match="jobs:decide"):
+        await engine.hub.plans.create(operator, wanted)
+    with pytest.raises(Conflict, match="reason"):
+        await plan(engine, include_uncertain=True)
+    made = await engine.hub.plans.create(engine.principal, wanted)
+    assert made.counts.pending == 1
+    with pytest.raises(Forbidden, match="jobs:decide"):
+        await engine.hub.plans.command(operator, made.id, Command.START)
+    await tell(engine, made, Command.START)
+    await look(engine)
+    assert await engine.work() == 1
+    assert (await engine.job(doubtful)).state == "succeeded"
+
+
+async def test_an_uncertain_job_is_never_released_by_a_plan_without_a_decision(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Not even if it becomes so between the dry run and its turn."""
+    [one] = await submit(engine, server, 1)
+    made = await plan(engine)
+    await engine.sql("UPDATE jobs SET reason = 'uncertain' WHERE id = :id", id=one)
+    await look(engine)
+    assert (await seen(engine, made)).counts.skipped == 1
+    assert (await engine.job(one)).state == "failed"
+
+
+async def test_a_plan_cancels_discards_and_requeues(engine: Engine, server: shop.Server) -> None:
+    """With the conditions of the single actions, and an outcome for each."""
+    await submit(engine, server, 2)
+    later = await submit(engine, server, 2, says(503), job="persist")
+    requeued = await plan(engine, action=Action.REQUEUE, filter="state:retrying")
+    await look(engine)
+    assert await states(engine, later) == {"queued": 2}
+    server.answers = [says(503), says(503)]
+    assert await engine.work() == 2
+    await look(engine)
+    assert (await seen(engine, requeued)).counts.retrying == 2
+    cancelled = await plan(engine, action=Action.CANCEL, filter="state:retrying")
+    discarded = await plan(engine, action=Action.DISCARD, filter="state:failed")
+    await look(engine)
+    await look(engine)
+    assert (await seen(engine, cancelled)).counts.succeeded == 2
+    assert (await seen(engine, discarded)).counts.succeeded == 2
+    assert await engine.sql("SELECT state, reason, count(*) FROM jobs GROUP BY 1, 2") == [
+        ("cancelled", "by_operator", 4)
+    ]
+    # As far as the plan that ran them is concerned, somebody else ended them.
+    assert (await seen(engine, requeued)).counts.cancelled == 2
+
+
+async def test_what_is_aborted_releases_nothing_more_and_still_reports(
+    engine: Engine, server: shop.Server
+) -> None:
+    """What was released runs on."""
+    jobs = await submit(engine, server, 6)
+    made = await plan(engine, Settings(canary=2, rate=1000))
+    await look(engine)
+    assert (await tell(engine, made, Command.ABORT)).state is PlanState.ABORTED
+    assert await engine.work() == 2
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.state, now.counts.succeeded, now.counts.pending) == (PlanState.ABORTED, 2, 4)
+    assert await states(engine, jobs) == {"succeeded": 2, "failed": 4}
+    for command in (Command.START, Command.RESUME, Command.PAUSE, Command.GO, Command.ABORT):
+        with pytest.raises(Conflict, match="aborted"):
+            await tell(engine, made, command)
+    assert await engine.sql("SELECT 1 FROM plans WHERE next_tick_at IS NOT NULL") == []
+
+
+async def test_a_plan_that_fits_nothing_or_too_much_is_refused(engine: Engine, server: shop.Server) -> None:
+    """Before anything is kept."""
+    await submit(engine, server, 3)
+    for wrong in (
+        {"filter": " "},
+        {"filter": "state:nonsense"},
+        {"settings": Settings(rate=0)},
+        {"settings": Settings(stop_above=2)},
+    ):
+        with pytest.raises(Invalid):
+            await plan(engine, **wrong)
+    unfit = await plan(engine, action=Action.REQUEUE, start=False)
+    with pytest.raises(Conflict, match="nothing"):
+        await tell(engine, unfit, Command.START)
+    await engine.sql("DELETE FROM plans")
+    await engine.sql("DELETE FROM plan_items")
+    engine.hub.plans._snapshots = PlanSnapshots(engine.hub.database, engine.hub.registry.providers, most=2)
+    with pytest.raises(Invalid, match="more than 2 jobs"):
+        await plan(engine)
+    assert await engine.sql("SELECT 1 FROM plans UNION ALL SELECT 1 FROM plan_items") == []
+    with pytest.raises(NotFound):
+        await engine.hub.plans.get(uuid4())
+
+
+async def test_lists_and_reports_go_on_where_they_ended(engine: Engine, server: shop.Server) -> None:
+    """Page by page, each once."""
+    jobs = await submit(engine, server, 5)
+    plans = [await plan(engine, start=False) for _ in range(3)]
+    first = await engine.hub.plans.list_plans(limit=2)
+    rest = await engine.hub.plans.list_plans(limit=2, cursor=first.next_cursor)
+    assert [one.id for one in (*first.items, *rest.items)] == [one.id for one in reversed(plans)]
+    items = await engine.hub.plans.list_items(plans[0].id, limit=3)
+    more = await engine.hub.plans.list_items(plans[0].id, limit=3, cursor=items.next_cursor)
+    assert [item.job_id for item in (*items.items, *more.items)] == jobs
+    reported = [item async for page in engine.hub.plans.report(plans[0].id) for item in page]
+    assert [item.position for item in reported] == [1, 2, 3, 4, 5]
