@@ -38,7 +38,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@# What is imported once is compiled, so that the first start is as fast as all others, also where Python is told to
 	@# write no caches: a start costs half a second of processor with them and three without.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import hub.cli.serving, hub.cli.dev, hub.cli.jobs, hub.cli.events, hub.cli.keys, hub.cli.queues, hub.cli.check, hub.cli.webhooks, hub.infra.migrate, tests.demo.show, tests.simulators.mailbox, tests.simulators.stripe, tests.certify.hub_process, tests.certify.providers'
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import hub.cli.serving, hub.cli.dev, hub.cli.jobs, hub.cli.events, hub.cli.keys, hub.cli.queues, hub.cli.inbox, hub.cli.check, hub.cli.webhooks, hub.infra.migrate, tests.demo.show, tests.simulators.mailbox, tests.simulators.stripe, tests.certify.hub_process, tests.certify.providers'
 	@touch $@
 
 demo: setup ## see it work: providers, jobs, failures and retries on this machine (ONCE=1: run through and stop)

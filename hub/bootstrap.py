@@ -55,6 +55,7 @@ from hub.services.execute import Execute
 from hub.services.gauges import Gauges
 from hub.services.handover import Handover
 from hub.services.hub import Hub
+from hub.services.inbox import Inbox
 from hub.services.inspect import Inspect
 from hub.services.intake import Intake
 from hub.services.keys import Keys
@@ -190,6 +191,7 @@ async def build(
             ),
             plans=make_plans(database, registry, clock=around.clock, new_id=around.new_id),
             keys=Keys(KeyStore(database), new_id=around.new_id, new_secret=_new_secret, bounds=bounds),
+            inbox=Inbox(InboxStore(database), new_id=around.new_id),
             operators=Operators(
                 OperatorStore(database),
                 passwords,

@@ -16,9 +16,11 @@ from hub.domain.access import Principal, Scope
 from hub.domain.ids import ApplicationId, KeyId
 from hub.infra.breakers import BreakerState
 from hub.infra.store.database import Database
+from hub.infra.store.inbox import InboxStore
 from hub.infra.store.keys import KeyStore
 from hub.infra.store.operations import OperationsStore
 from hub.infra.store.reading import ReadingStore
+from hub.services.inbox import Inbox
 from hub.services.inspect import Inspect
 from hub.services.keys import Keys
 from hub.services.operate import Operate
@@ -35,6 +37,7 @@ class Desk:
 
     inspect: Inspect
     operate: Operate
+    inbox: Inbox
     keys: Keys
     principal: Principal
 
@@ -73,7 +76,8 @@ async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
             OperationsStore(database, opened.registry.providers), inspect, opened.registry, new_id=uuids.uuid7
         )
         keys = Keys(KeyStore(database), new_id=uuids.uuid7, new_secret=lambda: token_urlsafe(32))
-        return await work(Desk(inspect, operate, keys, operator()))
+        inbox = Inbox(InboxStore(database), new_id=uuids.uuid7)
+        return await work(Desk(inspect, operate, inbox, keys, operator()))
     finally:
         await database.close()
 

@@ -12,20 +12,37 @@ _CHECK = 6
 
 def format_cursor(kind: str, last: UUID) -> str:
     """The cursor of what comes after `last` in a list of one kind."""
-    return base64.urlsafe_b64encode(last.bytes + _sum(kind, last.bytes)).decode().rstrip("=")
+    return seal(kind, last.bytes)
 
 
 def parse_cursor(kind: str, cursor: str) -> UUID:
     """Where a list goes on. Raises Invalid for what is no cursor of this kind of list."""
+    last = unseal(kind, cursor)
+    if len(last) != 16:
+        raise _wrong()
+    return UUID(bytes=last)
+
+
+def seal(kind: str, last: bytes) -> str:
+    """The same for a list that is not in the order of ids."""
+    return base64.urlsafe_b64encode(last + _sum(kind, last)).decode().rstrip("=")
+
+
+def unseal(kind: str, cursor: str) -> bytes:
+    """What `seal` was given. Raises Invalid for what is no cursor of this kind of list."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raw = b""
-    last, check = raw[:16], raw[16:]
-    if len(raw) != 16 + _CHECK or check != _sum(kind, last):
-        problem = Problem("/query/cursor", "must be a next_cursor that this list has given, unchanged")
-        raise Invalid("the cursor is not one", code="invalid_cursor", problems=(problem,))
-    return UUID(bytes=last)
+    last, check = raw[:-_CHECK], raw[-_CHECK:]
+    if not last or check != _sum(kind, last):
+        raise _wrong()
+    return last
+
+
+def _wrong() -> Invalid:
+    problem = Problem("/query/cursor", "must be a next_cursor that this list has given, unchanged")
+    return Invalid("the cursor is not one", code="invalid_cursor", problems=(problem,))
 
 
 def _sum(kind: str, last: bytes) -> bytes:

@@ -18,6 +18,7 @@ from hub.infra.store.database import Database
 from hub.registry import Registry
 from hub.services.gauges import Gauges
 from hub.services.handover import Handover
+from hub.services.inbox import Inbox
 from hub.services.inspect import Inspect
 from hub.services.intake import Intake
 from hub.services.keys import Keys
@@ -44,6 +45,7 @@ class Hub:
     inspect: Inspect
     operate: Operate
     plans: Plans
+    inbox: Inbox
     keys: Keys
     operators: Operators
     logins: Logins

@@ -29,6 +29,11 @@ _PLACES = {
     "id": ("its id", {"type": "string", "format": "uuid"}, str(examples.JOB)),
     "name": ("the queue's name", {"type": "string"}, "payments"),
     "source": ("the source's name", {"type": "string"}, "stripe"),
+    "signature": (
+        "the signature of a cause, as errors and groups have it",
+        {"type": "string"},
+        "9f2b6c1d04e7a853",
+    ),
 }
 _INTRODUCTION = """\
 Enqueue jobs, watch them, and act on them; receive webhooks.

@@ -150,14 +150,15 @@ class PageQuery(Query):
     """The `next_cursor` of the part before."""
 
 
-def _states(value: object) -> object:
+def comma_separated(value: object) -> object:
+    """A list that stands in a query with commas between."""
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 class JobsQuery(PageQuery):
     """Which jobs."""
 
-    state: Annotated[list[JobState], BeforeValidator(_states)] = Field(
+    state: Annotated[list[JobState], BeforeValidator(comma_separated)] = Field(
         default=[], examples=[["failed", "held"]]
     )
     """In one of these states, with commas between."""

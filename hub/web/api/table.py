@@ -18,7 +18,7 @@ from hub.services.views import (
     ReplayedEvent,
 )
 from hub.web import health, inbound
-from hub.web.api import events, examples, jobs, queues
+from hub.web.api import errors, events, examples, jobs, queues
 from hub.web.api.submissions import submission_shape
 from hub.web.endpoints import Endpoint, Outcome, Shape
 from hub.web.problems import ProblemDocument
@@ -77,7 +77,7 @@ _LOCATION = {"Location": "where to look the job up"}
 
 def endpoints_of(registry: Registry) -> tuple[Endpoint, ...]:
     """The endpoints of a hub; the document of some depends on which jobs there are."""
-    return (*_jobs(registry), *_events(), *_queues(), _webhook(), *_health())
+    return (*_jobs(registry), *errors.endpoints(), *_events(), *_queues(), _webhook(), *_health())
 
 
 def _jobs(registry: Registry) -> tuple[Endpoint, ...]:
