@@ -26,6 +26,7 @@ from hub.domain.providers import (
     Provider,
     bearer,
     by_status,
+    read_json,
     retry_after_of,
 )
 from hub.domain.retry import Backoff
@@ -87,6 +88,7 @@ __all__ = [
     "job",
     "joined",
     "prefixed_hex",
+    "read_json",
     "retry_after_of",
     "standard_webhooks",
     "timestamped_hex",

@@ -20,7 +20,6 @@ from aiohttp.abc import AbstractResolver
 from hub.config import Config, PendingConfig
 from hub.domain.errors import Unavailable
 from hub.domain.judgement import failure_of
-from hub.domain.providers import Call, Provider
 from hub.domain.redaction import Redactor
 from hub.domain.search import parse
 from hub.domain.specs import Log
@@ -36,12 +35,14 @@ from hub.infra.sentry import reporter
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import Claimed, ExecutionStore
+from hub.infra.store.fleet import FleetStore
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore
 from hub.infra.store.keys import KeyStore
 from hub.infra.store.logins import LoginStore
 from hub.infra.store.operations import OperationsStore
 from hub.infra.store.operators import OperatorStore
+from hub.infra.store.overrides import OverrideStore
 from hub.infra.store.plan_snapshots import PlanSnapshots
 from hub.infra.store.plan_ticks import PlanTickStore
 from hub.infra.store.plans import PlanStore
@@ -51,7 +52,9 @@ from hub.infra.store.steps import StepStore
 from hub.infra.store.waits import WaitStore
 from hub.registry import Registry
 from hub.services.attempt import Tools
+from hub.services.companions import Companions
 from hub.services.execute import Execute
+from hub.services.fleet import Fleet
 from hub.services.gauges import Gauges
 from hub.services.handover import Handover
 from hub.services.hub import Hub
@@ -63,6 +66,7 @@ from hub.services.ledger import Ledger
 from hub.services.logins import AddressLimits, Logins
 from hub.services.operate import Operate
 from hub.services.operators import Operators
+from hub.services.overrides import Overrides
 from hub.services.plan_runner import PlanRunner
 from hub.services.plans import Plans
 from hub.services.relay import Pace as RelayPace
@@ -157,7 +161,9 @@ async def build(
         bounds = _bounds(config.pending)
         passwords = Passwords(around.password_cost)
         stack.callback(passwords.close)
-        inspect = Inspect(ReadingStore(database), registry, breakers, clock=around.clock)
+        inspect = Inspect(ReadingStore(database), registry)
+        override_store = OverrideStore(database)
+        overrides = Overrides(override_store, breakers)
         yield Hub(
             config=config,
             registry=registry,
@@ -209,7 +215,18 @@ async def build(
             ),
             sender=sender,
             breakers=breakers,
-            sharing=BreakerSharing(breakers, queue.redis),
+            fleet=Fleet(
+                FleetStore(database),
+                override_store,
+                overrides.learn,
+                registry,
+                breakers,
+                send=sender.probe,
+                call_of=config.call,
+                clock=around.clock,
+                new_id=around.new_id,
+            ),
+            companions=Companions(BreakerSharing(breakers, queue.redis), overrides),
             metrics=metrics,
             gauges=Gauges(
                 metrics, DepthStore(database), queue, registry.queues, breakers, registry.providers
@@ -304,11 +321,6 @@ async def know_queues(hub: Hub) -> None:
 def _tools(hub: Hub, store: ExecutionStore) -> Tools:
     log = structlog.get_logger("hub.job")
 
-    def call_of(provider: Provider, key: str, correlation_id: str) -> Call:
-        settings = hub.config.providers.get(provider.name)
-        base_url = (settings and settings.base_url) or provider.base_url
-        return Call(base_url, settings.revealed() if settings else {}, key, correlation_id)
-
     def log_of(claimed: Claimed) -> Log:
         bound: Log = log.bind(
             job=claimed.name,
@@ -321,7 +333,7 @@ def _tools(hub: Hub, store: ExecutionStore) -> Tools:
     return Tools(
         ledger=Ledger(StepStore(hub.database, store.worker)),
         send=counted(hub.sender.send, hub.metrics),
-        call_of=call_of,
+        call_of=hub.config.call,
         failure_of=lambda error, job, step: failure_of(error, job, step, hub.redactor.text),
         log_of=log_of,
         heard=WaitStore(hub.database).heard,

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from hub import __version__
 from hub.domain.errors import ConfigurationError
-from hub.domain.providers import Provider
+from hub.domain.providers import Call, Provider
 from hub.domain.redaction import Secret
 from hub.domain.sessions import SessionLimits
 from hub.domain.sources import Source
@@ -138,6 +138,12 @@ class Config:
     def secrets_of(self, source: str) -> tuple[str, ...]:
         """The secrets that a source may sign with; none if it is not configured."""
         return tuple(secret.reveal() for secret in self.webhook_secrets.get(source, ()))
+
+    def call(self, provider: Provider, key: str, correlation_id: str) -> Call:
+        """What one call is built from: where the provider lives, the credentials, the idempotency key."""
+        settings = self.providers.get(provider.name)
+        base_url = (settings and settings.base_url) or provider.base_url
+        return Call(base_url, settings.revealed() if settings else {}, key, correlation_id)
 
     def secrets(self) -> Iterator[str]:
         """Every secret there is, for a `Redactor` to know."""

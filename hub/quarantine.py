@@ -137,10 +137,11 @@ async def serve(hub: Hub, place: str) -> None:
     descriptor, _, worker = place.partition(":")
     store = ExecutionStore(hub.database, UUID(worker))
     execute = make_execute(hub, store)
+    await hub.companions.prepare()
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=int(descriptor)))
     keepers = [
         asyncio.create_task(_watch(hub.config.worker.lease.total_seconds(), writer), name="watchdog"),
-        asyncio.create_task(hub.sharing.run(), name="breakers"),
+        asyncio.create_task(hub.companions.run(), name="companions"),
     ]
     try:
         with contextlib.suppress(OSError):

@@ -47,6 +47,12 @@ class Registry:
         """The queues that jobs name, and `default`, in the order of names."""
         return tuple(sorted({"default"} | {spec.queue for spec in self.jobs.values()}))
 
+    def probe_of(self, provider: str) -> Operation[Any, Any] | None:
+        """What a person sends to see whether a provider is well."""
+        return next(
+            (one for one in self.operations.values() if one.probe and one.provider.name == provider), None
+        )
+
     def subscribers(self, source: str, event_type: str) -> tuple[JobSpec, ...]:
         """The jobs that an event starts; none if nobody asked for it."""
         return self.subscriptions.get((source, event_type), ())

@@ -330,11 +330,12 @@ async def run(hub: Hub, alone: Sequence[str]) -> None:
     """
     await know_queues(hub)
     worker = make(hub, alone)
-    sharing = asyncio.create_task(hub.sharing.run(), name="breakers")
+    await hub.companions.prepare()
+    companions = asyncio.create_task(hub.companions.run(), name="companions")
     try:
         await _until_signalled(worker)
     finally:
-        await _cancel([sharing])
+        await _cancel([companions])
 
 
 async def _until_signalled(worker: Worker) -> None:

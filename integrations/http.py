@@ -63,6 +63,7 @@ http = Provider(
     limits=Limits(concurrent=50),
     timeout=timedelta(seconds=30),
     settings=("signing_secret", "allow_private"),
+    no_probe="its addresses come from the arguments of jobs: there is no one place to ask",
 )
 
 

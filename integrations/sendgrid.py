@@ -20,6 +20,7 @@ from hub import (
     Result,
     bearer,
     by_status,
+    read_json,
 )
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -107,3 +108,24 @@ def read(_operation: Operation[Any, Any], answer: Answer) -> Mapping[str, Any]:
 send_mail = sendgrid.operation(
     "POST", "/v3/mail/send", SendMail, Accepted, effect=Effect.MESSAGE, build=build, read=read
 )
+
+
+class ListScopes(Args):
+    """https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions/retrieve-a-list-of-scopes-for-which-this-user-has-access"""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+
+
+class Scopes(Result):
+    """How many things the key may do."""
+
+    count: int
+
+
+def read_scopes(operation: Operation[Any, Any], answer: Answer) -> Mapping[str, Any]:
+    """Count them: which they are stays with SendGrid."""
+    scopes = read_json(operation, answer).get("scopes")
+    return {"count": len(scopes)} if isinstance(scopes, list) else {}
+
+
+list_scopes = sendgrid.operation("GET", "/v3/scopes", ListScopes, Scopes, read=read_scopes, probe=True)

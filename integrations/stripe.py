@@ -290,3 +290,19 @@ create_refund = stripe.operation(
 retrieve_refund = stripe.operation("GET", "/v1/refunds/{id}", RetrieveRefund, Refund)
 create_customer = stripe.operation("POST", "/v1/customers", CreateCustomer, Customer, encode="form")
 retrieve_customer = stripe.operation("GET", "/v1/customers/{id}", RetrieveCustomer, Customer)
+
+
+class RetrieveBalance(Args):
+    """https://docs.stripe.com/api/balance/balance_retrieve"""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+
+
+class Balance(Result):
+    """Only that there is one, and of which mode: how much it is, is nobody's business here."""
+
+    object: Word
+    livemode: bool
+
+
+retrieve_balance = stripe.operation("GET", "/v1/balance", RetrieveBalance, Balance, probe=True)

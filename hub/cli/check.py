@@ -14,7 +14,7 @@ from hub.infra import revisions
 from hub.infra.queue import ReadyQueue
 from hub.infra.revisions import Standing
 from hub.infra.store.database import Database
-from hub.infra.store.reading import ReadingStore
+from hub.infra.store.fleet import FleetStore
 from hub.urls import shown
 
 from .commands import Command
@@ -125,7 +125,7 @@ def _workers(alive: int) -> Finding:
 async def _alive(database_url: str) -> int:
     database = Database(database_url, size=1)
     try:
-        return sum(worker.alive for worker in await ReadingStore(database).workers())
+        return sum(worker.alive for worker in await FleetStore(database).workers())
     finally:
         await database.close()
 

@@ -4,7 +4,6 @@ import getpass
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import TypeVar
 from uuid import UUID
@@ -14,7 +13,6 @@ import uvloop
 
 from hub.domain.access import Principal, Scope
 from hub.domain.ids import ApplicationId, KeyId
-from hub.infra.breakers import BreakerState
 from hub.infra.store.database import Database
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.keys import KeyStore
@@ -47,13 +45,6 @@ class Desk:
         return self.principal.acts_as or ""
 
 
-class _NoBreakers:
-    """No call is made from here, so no breaker is known."""
-
-    def snapshot(self) -> list[BreakerState]:
-        return []
-
-
 def at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
     """Do something as the operator of this machine, who may do everything, and give what comes of it."""
     with session() as opened:
@@ -69,9 +60,7 @@ def operator() -> Principal:
 async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
     database = Database(opened.database_url, size=2, pooled=opened.config.database_pooled)
     try:
-        inspect = Inspect(
-            ReadingStore(database), opened.registry, _NoBreakers(), clock=lambda: datetime.now(UTC)
-        )
+        inspect = Inspect(ReadingStore(database), opened.registry)
         operate = Operate(
             OperationsStore(database, opened.registry.providers), inspect, opened.registry, new_id=uuids.uuid7
         )

@@ -34,3 +34,13 @@ class Moment(click.ParamType[datetime]):
                 f"{value!r} is neither a time, as 2026-11-30T08:00Z, nor an age, as 15m, 2h or 3d", param, ctx
             )
         return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+class Ahead(Moment):
+    """A time that is yet to come, or in how long it comes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read `2026-11-30T08:00:00Z`, or `30m`, `2h`, `1d` from now."""
+        if isinstance(value, str) and (ahead := re.fullmatch(r"(\d{1,6})([smhd])", value)):
+            return datetime.now(UTC) + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])})
+        return super().convert(value, param, ctx)

@@ -26,6 +26,8 @@ PLACES = {
     "errors": ("hub.cli.inbox", "Failures by cause: list, show, acknowledge, resolve, ignore, reopen."),
     "events": ("hub.cli.events", "Received webhooks: list, show, replay."),
     "queues": ("hub.cli.queues", "Queues: list, pause, resume."),
+    "providers": ("hub.cli.fleet", "Providers: list, show, open, close, auto, probe."),
+    "workers": ("hub.cli.fleet", "Workers: list."),
     "webhooks": ("hub.cli.webhooks", "Send signed samples to a running hub."),
 }
 _SIGNALLED = 128  # and the signal's number, as shells have it

@@ -79,15 +79,16 @@ async def _built(
 async def serve_web(hub: Hub) -> None:
     """The work of a web process."""
     await know_queues(hub)
-    sharing = asyncio.create_task(hub.sharing.run(), name="breakers")
+    await hub.companions.prepare()
+    companions = asyncio.create_task(hub.companions.run(), name="companions")
     try:
         await serve(hub, hub.config.web.host, hub.config.web.port)
     except OSError as error:
         raise _not_bound(hub.config.web.host, hub.config.web.port, "HUB_PORT", error) from error
     finally:
-        sharing.cancel()
+        companions.cancel()
         with suppress(asyncio.CancelledError):
-            await sharing
+            await companions
 
 
 async def serve_worker(hub: Hub, alone: Sequence[str] = ALONE) -> None:

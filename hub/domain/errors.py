@@ -185,12 +185,11 @@ class NotSent(CallError):
 
 
 class BreakerOpen(NotSent):
-    """The hub did not try, because the provider has been failing."""
+    """The hub did not try, because the provider has been failing, or a person has stopped calls to it (`why` says so)."""
 
-    def __init__(self, provider: str, retry_after: timedelta) -> None:
-        super().__init__(
-            f"{provider} has been failing: not called", code="breaker_open", retry_after=retry_after
-        )
+    def __init__(self, provider: str, retry_after: timedelta, why: str = "") -> None:
+        message = why or f"{provider} has been failing: not called"
+        super().__init__(message, code="breaker_open", retry_after=retry_after)
 
 
 class NoAnswer(CallError):

@@ -36,10 +36,10 @@ R = TypeVar("R", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request, ready to be sent. Its repr shows neither headers nor body: they hold secrets."""
+    """One HTTP request, ready to be sent. Its repr shows its method alone: all else may hold secrets."""
 
     method: str
-    url: str
+    url: str = dataclass_field(repr=False)
     headers: Mapping[str, str] = dataclass_field(repr=False)
     body: bytes = dataclass_field(default=b"", repr=False)
 
@@ -78,19 +78,20 @@ class Auth:
     """How a provider is told who calls.
 
     Attributes:
-        kind: `bearer` or `basic` in the Authorization header, `header` for a header of its own, `none`.
+        kind: `bearer` or `basic` in the Authorization header, `header` for a header of its own, `url` where whoever knows
+            the address may call it (the address is the secret, and no repr shows it), `none`.
         credential: the credential's name; `secret_key` of provider `stripe` is read from `HUB_STRIPE_SECRET_KEY`.
         header: the header's name for kind `header`.
     """
 
-    kind: Literal["bearer", "basic", "header", "none"]
+    kind: Literal["bearer", "basic", "header", "url", "none"]
     credential: str = ""
     header: str = "Authorization"
 
     def headers(self, credentials: Mapping[str, str]) -> dict[str, str]:
         """The headers that authenticate a request."""
         match self.kind:
-            case "none":
+            case "none" | "url":
                 return {}
             case "bearer":
                 return {self.header: f"Bearer {credentials[self.credential]}"}
@@ -194,6 +195,7 @@ class Provider:
         error: turns an answer that is not 2xx into the provider's own error; None leaves it to the status.
         settings: names of further settings, optional, read from `HUB_<NAME>_<SETTING>` into the call's credentials.
         look_up: how a person finds out whether something was done there.
+        no_probe: why none of its operations is its probe (see `operation`), for people.
     """
 
     name: str
@@ -206,6 +208,7 @@ class Provider:
     error: ErrorOf | None = None
     settings: tuple[str, ...] = ()
     look_up: LookUp | None = None
+    no_probe: str = ""
 
     def keeps_secret(self, name: str) -> bool:
         """Whether a credential or setting is a secret. The others (a sender's address, a mode) are ordinary words."""
@@ -223,6 +226,7 @@ class Provider:
         build: Build | None = None,
         read: Read | None = None,
         already: Already | None = None,
+        probe: bool = False,
     ) -> "Operation[A, R]":
         """Describe one thing the provider can do.
 
@@ -237,10 +241,22 @@ class Provider:
             read: reads a good answer where it is not a JSON object.
             already: the fields of a refusal that says: what was asked for is so already (whoever did it); None for
                 every other.
+            probe: this is what a person sends to see whether the provider is well: it needs no arguments, and changes
+                nothing.
         """
         effect = effect or (Effect.READ if method in {"GET", "HEAD"} else Effect.WRITE)
         return Operation(
-            self, method, path, args, result, effect, encode, build or build_http, read or read_json, already
+            self,
+            method,
+            path,
+            args,
+            result,
+            effect,
+            encode,
+            build or build_http,
+            read or read_json,
+            already,
+            probe,
         )
 
 
@@ -258,6 +274,7 @@ class Operation(Generic[A, R]):
     build: Build
     read: Read
     already: Already | None = None
+    probe: bool = False
 
     @property
     def name(self) -> str:

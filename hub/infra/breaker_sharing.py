@@ -70,6 +70,11 @@ class BreakerSharing:
         self._adopt({name: due - now for name, due in listed.items() if name not in changed}, gone)
         self._seen = {*listed, *changed}
 
+    async def listed(self) -> list[str]:
+        """The breakers that are not closed, anywhere in the fleet: `provider` or `provider target`. Raises RedisError."""
+        now, entries = await self._read()
+        return sorted(name for name, due in entries.items() if due > now - FORGET_AFTER)
+
     def _note(self, circuit: Circuit) -> None:
         self._changed[circuit.name] = circuit
         self._wake.set()
@@ -86,7 +91,7 @@ class BreakerSharing:
             return
         pipe = self._redis.pipeline(transaction=False)
         for name, circuit in changed.items():
-            if circuit.state is State.CLOSED:
+            if circuit.own_state is State.CLOSED:
                 pipe.zrem(self._key, name)
             else:
                 left = circuit.reopens_at - self._breakers.clock()

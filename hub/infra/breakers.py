@@ -2,7 +2,7 @@
 
 aiobreaker counts and keeps the state. Around it stands what it lacks: a clock that is passed in, one probe at a time in
 half-open, the provider's own error on the call that trips it, and answers that say nothing about the provider's health
-left out of the count (aiobreaker would let each of them reset it).
+left out of the count (aiobreaker would let each of them reset it). Over all of it stands what a person orders.
 """
 
 import math
@@ -17,6 +17,7 @@ from enum import StrEnum
 from aiobreaker import CircuitBreaker, CircuitBreakerError, CircuitBreakerState
 
 from hub.domain.errors import BreakerOpen, CallError, NoAnswer, NotSent, ProviderFault
+from hub.domain.overrides import Forced, Override, look_again
 
 Clock = Callable[[], float]
 
@@ -32,6 +33,14 @@ class State(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An override that holds in this process; `ends_at` on its steady clock, infinite if a person ends it."""
+
+    override: Override
+    ends_at: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,7 @@ class Circuit:
         failures: int,
         open_for: float,
         changed: Callable[["Circuit"], None],
+        standing: Callable[[str], Standing | None] = lambda _provider: None,
     ) -> None:
         self.provider = provider
         self.target = target
@@ -112,6 +122,7 @@ class Circuit:
         self._clock = clock
         self._open_for = open_for
         self._changed = changed
+        self._standing = standing
         self._machine = _Machine(failures)
         self._epoch = 0
         self._probing = False
@@ -124,7 +135,13 @@ class Circuit:
 
     @property
     def state(self) -> State:
-        """Where it stands now; open turns into half-open by time alone."""
+        """Where it stands now: as a person ordered, else by itself."""
+        standing = self._standing(self.provider)
+        return State(standing.override.state) if standing else self.own_state
+
+    @property
+    def own_state(self) -> State:
+        """Where it stands by itself; open turns into half-open by time alone."""
         match self._machine.current_state:
             case CircuitBreakerState.CLOSED:
                 return State.CLOSED
@@ -178,14 +195,23 @@ class Circuit:
             target=self.target,
             state=state,
             failures=int(self._machine.fail_counter),
-            retry_after=timedelta(seconds=self.reopens_at - now) if state is State.OPEN else None,
+            retry_after=self._retry_after(state, now),
             calls=len(recent),
             error_rate=sum(recent) / len(recent) if recent else 0.0,
         )
 
+    def _retry_after(self, state: State, now: float) -> timedelta | None:
+        if state is not State.OPEN:
+            return None
+        standing = self._standing(self.provider)
+        ends_at = standing.ends_at if standing else self.reopens_at
+        return timedelta(seconds=ends_at - now) if math.isfinite(ends_at) else None
+
     def _admit(self) -> bool:
         """Whether this call is the probe; raises BreakerOpen when it may not go at all."""
-        match self.state:
+        if standing := self._standing(self.provider):
+            return self._obey(standing)
+        match self.own_state:
             case State.CLOSED:
                 return False
             case State.OPEN:
@@ -197,8 +223,17 @@ class Circuit:
                 self._probing = True
                 return True
 
+    def _obey(self, standing: Standing) -> bool:
+        if standing.override.state is Forced.OPEN:
+            left = standing.ends_at - self._clock() if math.isfinite(standing.ends_at) else None
+            raise BreakerOpen(self.provider, look_again(left), standing.override.why())
+        return False
+
     def _report(self, epoch: int, *, probe: bool, failed: bool) -> None:
         self._recent.append((self._clock(), failed))
+        if self._standing(self.provider):
+            # A person has judged: what is seen meanwhile is shown, and moves nothing.
+            return
         # Calls that were under way when it opened come in late; only the probe decides about half-open.
         before = self._machine.current_state
         if epoch != self._epoch or (before is CircuitBreakerState.HALF_OPEN and not probe):
@@ -232,6 +267,16 @@ class Breakers:
         self._open_for = open_for.total_seconds()
         self._circuits: dict[tuple[str, str], Circuit] = {}
         self._listeners: list[Callable[[Circuit], None]] = []
+        self._overrides: Mapping[str, Standing] = {}
+
+    def override(self, standing: Mapping[str, Standing]) -> None:
+        """Hold the breakers of these providers as persons ordered, and give all others back to themselves."""
+        self._overrides = dict(standing)
+
+    def standing(self, provider: str) -> Standing | None:
+        """What a person ordered of a provider's breakers, if it still holds."""
+        found = self._overrides.get(provider)
+        return found if found and self.clock() < found.ends_at else None
 
     def of(self, provider: str, target: str = "") -> Circuit:
         """The breaker of a provider, or of one of its targets; made when first asked for."""
@@ -263,6 +308,7 @@ class Breakers:
             failures=self._failures,
             open_for=self._open_for,
             changed=self._notify,
+            standing=self.standing,
         )
 
     def _notify(self, circuit: Circuit) -> None:

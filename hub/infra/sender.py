@@ -91,6 +91,23 @@ class Sender:
             _take_secrets_out(error, operation, call)
             raise
 
+    async def probe(self, operation: Operation[A, R], args: A, call: Call, patience: float) -> R:
+        """Send one request, once, whatever the breaker says, and leave the breaker as it is.
+
+        Takes no longer than `patience` seconds, plus one for the provider's limits.
+
+        Raises:
+            CallError: as `send`.
+        """
+        try:
+            request = _request(operation, args, call)
+            async with self._gates.of(operation.provider).passing():
+                deadline = asyncio.get_running_loop().time() + patience
+                return _result(operation, await self._once(operation, request, call, deadline))
+        except CallError as error:
+            _take_secrets_out(error, operation, call)
+            raise
+
     def _circuit(self, operation: Operation[Any, Any], request: Request, call: Call) -> Circuit:
         """One for a provider; one for a host where the arguments say where to."""
         name = operation.provider.name

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from hub.config import Config
 from hub.domain.redaction import Redactor
-from hub.infra.breaker_sharing import BreakerSharing
 from hub.infra.breakers import Breakers
 from hub.infra.metrics import Metrics
 from hub.infra.queue import ReadyQueue
@@ -16,6 +15,8 @@ from hub.infra.sender import Sender
 from hub.infra.sentry import Reporter
 from hub.infra.store.database import Database
 from hub.registry import Registry
+from hub.services.companions import Companions
+from hub.services.fleet import Fleet
 from hub.services.gauges import Gauges
 from hub.services.handover import Handover
 from hub.services.inbox import Inbox
@@ -49,9 +50,10 @@ class Hub:
     keys: Keys
     operators: Operators
     logins: Logins
+    fleet: Fleet
     sender: Sender
     breakers: Breakers
-    sharing: BreakerSharing
+    companions: Companions
     metrics: Metrics
     gauges: Gauges
     redactor: Redactor

@@ -1,9 +1,9 @@
-"""Looking at jobs, events, queues, providers and workers. Reads only, and only what the caller may see."""
+"""Looking at jobs, events and queues. Reads only, and only what the caller may see."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -11,21 +11,17 @@ import orjson
 from hub.domain.access import Principal
 from hub.domain.errors import NotFound
 from hub.domain.jobs import JobState
-from hub.infra.breakers import BreakerState
 from hub.infra.store.reading import (
     ReadingStore,
     Where,
-    WorkerRecord,
 )
 from hub.registry import Registry
 from hub.services.cursors import format_cursor, parse_cursor
 from hub.services.showing import (
-    breaker_view,
     event_detail,
     event_view,
     job_detail,
     job_view,
-    provider_view,
     queue_view,
 )
 from hub.services.views import (
@@ -34,7 +30,6 @@ from hub.services.views import (
     JobDetail,
     JobView,
     Page,
-    ProviderView,
     QueueView,
 )
 from hub.services.waiting import Waiting
@@ -42,14 +37,6 @@ from hub.services.waiting import Waiting
 _MINUTE = timedelta(minutes=1)
 # An id is made by a web process's clock, a row's time by the database's: how far the two may differ.
 _SKEW = timedelta(minutes=5)
-
-
-class Snapshots(Protocol):
-    """Whoever knows the breakers."""
-
-    def snapshot(self) -> list[BreakerState]:
-        """Every breaker as it can be shown."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +73,12 @@ class Inspect:
 
     Args:
         store: where it reads.
-        registry: the providers there are.
-        breakers: how they are, as far as this process knows.
-        clock: now, for the times at which breakers let calls through again.
+        registry: the providers there are, whose words say where an effect can be looked up.
     """
 
-    def __init__(
-        self, store: ReadingStore, registry: Registry, breakers: Snapshots, *, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, store: ReadingStore, registry: Registry) -> None:
         self._store = store
         self._registry = registry
-        self._breakers = breakers
-        self._clock = clock
         self.waiting = Waiting(store.unsettled)
 
     async def list_jobs(
@@ -161,21 +142,6 @@ class Inspect:
         for row in depths:
             by_name.setdefault(row[0], []).append(row)
         return [queue_view(queue, rows, finished.get(queue, (0, 0))) for queue, rows in by_name.items()]
-
-    async def providers(self) -> list[ProviderView]:
-        """Every provider, by name."""
-        parked, now = await self._store.parked(), self._clock()
-        breakers = self._breakers.snapshot()
-        return [
-            provider_view(
-                provider, [breaker_view(state, now) for state in breakers if state.provider == name], parked
-            )
-            for name, provider in self._registry.providers.items()
-        ]
-
-    async def workers(self) -> list[WorkerRecord]:
-        """Every worker that has not stopped."""
-        return await self._store.workers()
 
     async def revision(self) -> str | None:
         """The revision that the database's schema is at."""

@@ -2,27 +2,23 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, OutcomeKind
 from hub.domain.providers import Provider
 from hub.domain.safety import Doubt
-from hub.infra.breakers import BreakerState
 from hub.infra.store.reading import EventFile, EventRecord, JobFile, JobRecord
 from hub.services.advice import retry_advice
 from hub.services.outlook import Left, next_of, waits_for
 from hub.services.views import (
     AttemptView,
-    BreakerView,
     EndingView,
     ErrorView,
     EventDetail,
     EventView,
     JobDetail,
     JobView,
-    ProviderView,
     QueueView,
     StepView,
     WaitView,
@@ -190,26 +186,3 @@ def queue_view(name: str, rows: Sequence[Sequence[Any]], finished: tuple[int, in
     paused_at = rows[0][1]
     bounded = any(row[6] for row in rows)
     return QueueView(name, paused_at is not None, paused_at, depth, bounded, oldest, *finished)
-
-
-def provider_view(provider: Provider, breakers: list[BreakerView], parked: dict[str, int]) -> ProviderView:
-    """A provider with what is known of how it is."""
-    kept = provider.idempotency.kept_for.total_seconds() if provider.idempotency else None
-    return ProviderView(
-        provider.name,
-        provider.base_url,
-        provider.limits.per_second,
-        provider.limits.concurrent,
-        provider.timeout.total_seconds(),
-        kept,
-        breakers,
-        parked.get(provider.name, 0),
-    )
-
-
-def breaker_view(state: BreakerState, now: datetime) -> BreakerView:
-    """A breaker, with the time at which it lets a call through."""
-    retry_at = None if state.retry_after is None else now + state.retry_after
-    return BreakerView(
-        state.target, state.state.value, state.failures, retry_at, state.calls, state.error_rate
-    )

@@ -312,52 +312,6 @@ class QueueView:
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerView:
-    """A circuit breaker, as this web process knows it.
-
-    Attributes:
-        target: the host, for a provider whose calls say where to send; else empty.
-        state: `closed` calls pass; `open` they do not; `half_open` one is let through to see.
-        failures: in a row.
-        retry_at: when the provider is asked again.
-        calls: in the last minute.
-        error_rate: the part of them that failed, 0 to 1.
-    """
-
-    target: str
-    state: str
-    failures: int
-    retry_at: datetime | None
-    calls: int
-    error_rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderView:
-    """A third party.
-
-    Attributes:
-        name: its name.
-        base_url: where it lives, unless configured otherwise.
-        per_second: the most calls a second from one worker process; null for no limit.
-        concurrent: the most calls at once from one worker process.
-        timeout_seconds: for one whole call.
-        idempotent_seconds: how long it remembers idempotency keys; null if it has none.
-        breakers: one, or one for each host, once it was called.
-        parked_jobs: jobs that wait for its breaker.
-    """
-
-    name: str
-    base_url: str
-    per_second: float | None
-    concurrent: int
-    timeout_seconds: float
-    idempotent_seconds: float | None
-    breakers: list[BreakerView]
-    parked_jobs: int
-
-
-@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """A part of a list, newest first.
 

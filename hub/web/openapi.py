@@ -15,7 +15,7 @@ from pydantic.json_schema import JsonSchemaMode
 from hub import __version__
 from hub.domain.specs import JobSpec
 from hub.registry import Registry
-from hub.services import views
+from hub.services import fleet_views, views
 from hub.web.answers import dumps
 from hub.web.api import examples
 from hub.web.api.submissions import Submission, example_of, schema_of_paths
@@ -23,11 +23,14 @@ from hub.web.endpoints import Endpoint, Outcome, Shape
 from hub.web.problems import KINDS, ProblemDocument
 from hub.web.schemas import JobSubmission
 
+# Where the shapes of answers stand.
+_VIEWS = (views, fleet_views)
 _REF = "#/components/schemas/"
 _PLACE = re.compile(r"\{(\w+)\}")
 _PLACES = {
     "id": ("its id", {"type": "string", "format": "uuid"}, str(examples.JOB)),
     "name": ("the queue's name", {"type": "string"}, "payments"),
+    "provider": ("the provider's name", {"type": "string"}, "stripe"),
     "source": ("the source's name", {"type": "string"}, "stripe"),
     "signature": (
         "the signature of a cause, as errors and groups have it",
@@ -235,7 +238,7 @@ _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+)$", re.MULTILINE)
 
 def _describe(definitions: dict[str, Any]) -> None:
     """Take the descriptions of answers from where they stand: the docstrings of their classes."""
-    for kind in vars(views).values():
+    for kind in (kind for module in _VIEWS for kind in vars(module).values()):
         if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
             continue
         said = {name: text for base in kind.__mro__[::-1] for name, text in _said(base).items()}

@@ -63,6 +63,21 @@ def test_a_provider_says_what_it_can_bear(provider: Provider) -> None:
     assert any(operation.provider is provider for operation in REGISTRY.operations.values())
 
 
+@every_provider
+def test_a_provider_has_one_harmless_probe_or_says_why_none(provider: Provider) -> None:
+    """Something a person may send at any time: a read that needs nothing to be asked."""
+    probes = [one for one in REGISTRY.operations.values() if one.provider is provider and one.probe]
+    assert len(probes) == (0 if provider.no_probe else 1), (
+        "mark one operation with probe=True, or give no_probe"
+    )
+    for probe in probes:
+        assert probe.effect is Effect.READ
+        request = probe.request(probe.args(), call_of(provider))
+        assert isinstance(request, HttpRequest)
+        assert request.method in {"GET", "HEAD"}
+        assert not request.body
+
+
 @every_operation
 def test_it_has_arguments_with_examples_and_a_minimal_result(operation: AnyOperation) -> None:
     """Examples stand in the documents; what a result does not declare is not kept."""
@@ -137,7 +152,9 @@ def test_no_secret_stands_where_it_would_be_seen(operation: AnyOperation) -> Non
     """Not in the URL, not in a repr, not in a mail."""
     request, call = request_of(operation), call_of(operation.provider)
     seen = [repr(request), repr(call), repr(operation)]
-    seen += [request.message.decode()] if isinstance(request, Mail) else [request.url, request.body.decode()]
+    seen += [request.message.decode()] if isinstance(request, Mail) else [request.body.decode()]
+    if isinstance(request, HttpRequest) and operation.provider.auth.kind != "url":
+        seen.append(request.url)
     assert not [text for text in seen if SECRET in text]
 
 

@@ -1,13 +1,15 @@
 """Circuit breakers: what counts, who may probe, and that aiobreaker's own habits do not show."""
 
 import asyncio
-from datetime import timedelta
+import math
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from hub import CallError, Declined, NoAnswer, ProviderFault, Rejected, Throttled
 from hub.domain.errors import BreakerOpen, NotSent, Unauthorized
-from hub.infra.breakers import MAX_CIRCUITS, PROBE_WAIT, Breakers, Circuit, State, counts
+from hub.domain.overrides import LOOK_AGAIN, Forced, Override
+from hub.infra.breakers import MAX_CIRCUITS, PROBE_WAIT, Breakers, Circuit, Standing, State, counts
 from tests.clock import Clock
 
 
@@ -240,3 +242,46 @@ def test_the_snapshot_tells_the_recent_error_rate(circuit: Circuit, clock: Clock
     assert (state.calls, state.error_rate, state.failures) == (2, 0.5, 1)
     assert state.state is State.CLOSED
     assert state.retry_after is None
+
+
+def held(state: Forced, ends_at: float = math.inf) -> dict[str, Standing]:
+    """An order about the shop."""
+    order = Override("shop", state, "maintenance", "ada", datetime(2027, 1, 31, tzinfo=UTC))
+    return {"shop": Standing(order, ends_at)}
+
+
+def test_a_breaker_that_a_person_holds_open_lets_nothing_through(breakers: Breakers, clock: Clock) -> None:
+    """However well the provider is; and the refusal says who and why. Other providers are called."""
+    breakers.override(held(Forced.OPEN))
+    with pytest.raises(BreakerOpen, match=r"ada holds its breaker open \(maintenance\)") as refused:
+        run(breakers.of("shop"))
+    assert refused.value.retry_after == LOOK_AGAIN
+    clock.now += 3600
+    with pytest.raises(BreakerOpen), breakers.of("shop").call():
+        pytest.fail("it was let through")
+    run(breakers.of("post"))
+    assert breakers.of("shop").snapshot().retry_after is None
+
+
+def test_a_breaker_that_a_person_holds_closed_lets_everything_through(
+    breakers: Breakers, circuit: Circuit
+) -> None:
+    """Though it was open, and though all fails meanwhile; what it saw then moves nothing afterwards."""
+    trip(circuit)
+    breakers.override(held(Forced.CLOSED))
+    for _ in range(5):
+        run(circuit, FAULT)
+    assert state_of(circuit) is State.CLOSED
+    assert circuit.snapshot().error_rate == 1
+    breakers.override({})
+    assert state_of(circuit) is State.OPEN
+
+
+def test_an_order_ends_when_its_time_has_come(breakers: Breakers, clock: Clock) -> None:
+    """By itself, also while the database cannot be asked; jobs look again no later than that."""
+    breakers.override(held(Forced.OPEN, ends_at=clock.now + 10))
+    with pytest.raises(BreakerOpen) as refused:
+        run(breakers.of("shop"))
+    assert refused.value.retry_after == timedelta(seconds=10)
+    clock.now += 10
+    run(breakers.of("shop"))

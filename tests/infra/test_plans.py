@@ -17,11 +17,11 @@ from hub.domain.causes import Cause
 from hub.domain.effects import Certainty, Effect, Step
 from hub.domain.ids import ApplicationId, KeyId
 from hub.domain.jobs import Failure, JobState, OutcomeKind, Reason, Transition
-from hub.infra.breakers import Breakers
 from hub.infra.queue import Ready
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import ExecutionStore
+from hub.infra.store.fleet import FleetStore
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, NewSubmission
 from hub.infra.store.reading import ReadingStore, Where
@@ -138,9 +138,7 @@ Query = Callable[[Explaining], Awaitable[Any]]
 
 def listing(**wanted: Any) -> Query:
     async def ask(explaining: Explaining) -> None:
-        inspect = Inspect(
-            ReadingStore(explaining), Registry.of(), Breakers(), clock=lambda: datetime.now(UTC)
-        )
+        inspect = Inspect(ReadingStore(explaining), Registry.of())
         principal = Principal(
             ApplicationId(APPLICATION), "one", KeyId(uuid4()), frozenset(wanted.pop("scopes", {Scope.ADMIN}))
         )
@@ -151,9 +149,7 @@ def listing(**wanted: Any) -> Query:
 
 def events(**wanted: Any) -> Query:
     async def ask(explaining: Explaining) -> None:
-        inspect = Inspect(
-            ReadingStore(explaining), Registry.of(), Breakers(), clock=lambda: datetime.now(UTC)
-        )
+        inspect = Inspect(ReadingStore(explaining), Registry.of())
         await inspect.list_events(EventFilter(**wanted))
 
     return ask
@@ -268,6 +264,8 @@ CASES: dict[str, tuple[Query, str]] = {
     "record steps": (recording(lambda store: store.record([STEP] * 10)), BY_JOB_OR_WORKER),
     "what is due later": (lambda explaining: DepthStore(explaining).later(), "jobs_relay_due"),
     "how much is held": (lambda explaining: DepthStore(explaining).held(), "jobs_held"),
+    "what waits for providers": (lambda explaining: FleetStore(explaining).parked(), "jobs_relay_due"),
+    "what workers run": (lambda explaining: FleetStore(explaining).workers(), "jobs_relay_rescue"),
     "how much is due": (lambda explaining: DepthStore(explaining).due(), "jobs_relay_refill"),
     "how much is in a queue": (lambda explaining: ReadingStore(explaining).depths("default"), "jobs_held"),
     "load steps": (recording(lambda store: store.load(JOB)), "steps_pkey"),

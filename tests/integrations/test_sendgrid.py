@@ -87,3 +87,17 @@ async def test_a_missing_sender_is_named() -> None:
     async with sending() as sender:
         with pytest.raises(Unauthorized, match="HUB_SENDGRID_FROM is not set"):
             await sender.send(sendgrid.send_mail, ARGS, call)
+
+
+async def test_the_probe_counts_what_the_key_may_do() -> None:
+    """And keeps none of it; an answer without the list is not well."""
+    router = respx.Router()
+    route = router.get("https://api.sendgrid.com/v3/scopes")
+    async with sending(transport=httpx.MockTransport(router.async_handler)) as sender:
+        route.respond(200, json={"scopes": ["mail.send", "alerts.read"]})
+        found = await sender.probe(sendgrid.list_scopes, sendgrid.ListScopes(), CALL, 5)
+        assert found.count == 2
+        assert route.calls.last.request.headers["authorization"].startswith("Bearer SG.")
+        route.respond(200, json={"scopes": "all"})
+        with pytest.raises(NoAnswer):
+            await sender.probe(sendgrid.list_scopes, sendgrid.ListScopes(), CALL, 5)

@@ -382,3 +382,14 @@ async def test_a_declined_card_is_declined(account: RunningStripe) -> None:
             await sender.send(stripe.create_payment_intent, args, call(account.url))
     assert caught.value.code == "card_declined"
     assert "generic_decline" in str(caught.value)
+
+
+async def test_the_probe_asks_for_the_balance_and_keeps_none_of_it() -> None:
+    """Whether the key is good, and of which mode: how much there is stays with Stripe."""
+    router = respx.Router()
+    route = router.get("https://api.stripe.com/v1/balance")
+    route.respond(200, json={"object": "balance", "livemode": False, "available": [{"amount": 1999}]})
+    async with sending(transport=httpx.MockTransport(router.async_handler)) as sender:
+        found = await sender.probe(stripe.retrieve_balance, stripe.RetrieveBalance(), call(), 5)
+    assert found.model_dump() == {"object": "balance", "livemode": False}
+    assert route.call_count == 1

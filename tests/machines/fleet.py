@@ -58,9 +58,9 @@ async def main(role: str) -> None:
 
 async def _web(hub: Hub) -> None:
     await know_queues(hub)
-    sharing = asyncio.create_task(hub.sharing.run())
+    companions = asyncio.create_task(hub.companions.run())
     await serve(hub, hub.config.web.host, hub.config.web.port)
-    sharing.cancel()
+    companions.cancel()
 
 
 def start() -> None:

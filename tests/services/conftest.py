@@ -29,10 +29,13 @@ async def start(database_url: str, redis_url: str, server: shop.Server) -> Async
         async def start_one(
             *jobs: JobSpec,
             sources: tuple[Any, ...] = (),
+            operations: tuple[Any, ...] = (),
             environ: dict[str, str] | None = None,
             **around: Any,
         ) -> Engine:
-            registry = Registry.of(providers=[shop.shop, shop.post], sources=sources, jobs=jobs)
+            registry = Registry.of(
+                providers=[shop.shop, shop.post], sources=sources, jobs=jobs, operations=operations
+            )
             surroundings = Surroundings(transport=server, **around)
             return await stack.enter_async_context(
                 engine(registry, database_url, redis_url, surroundings, environ)

@@ -19,11 +19,20 @@ shop = Provider(
     idempotency=Idempotency("Idempotency-Key", KEPT_FOR),
     timeout=timedelta(seconds=5),
 )
-post = Provider("post", base_url="https://post.test", timeout=timedelta(seconds=5))
+post = Provider(
+    "post",
+    base_url="https://post.test",
+    timeout=timedelta(seconds=5),
+    no_probe="letters cannot be called back",
+)
 
 
 class Order(Args):
     item: str = "book"
+
+
+class Nothing(Args):
+    pass
 
 
 class Done(Result):
@@ -33,6 +42,7 @@ class Done(Result):
 charge = shop.operation("POST", "/charges", Order, Done, effect=Effect.MONEY)
 wrap = shop.operation("POST", "/wraps", Order, Done)
 look = shop.operation("GET", "/stock", Order, Done)
+hello = shop.operation("GET", "/hello", Nothing, Done, probe=True)
 letter = post.operation("POST", "/letters", Order, Done, effect=Effect.MESSAGE)
 
 Answer = Callable[[httpx.Request], httpx.Response | Exception | Awaitable[httpx.Response | Exception]]

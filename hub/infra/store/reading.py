@@ -1,4 +1,4 @@
-"""What is read to be shown: jobs, events, queues, workers. Nothing here changes anything."""
+"""What is read to be shown: jobs, events, queues. Nothing here changes anything."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -92,21 +92,6 @@ class EventFile:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerRecord:
-    """A worker's row; it is alive while its lease lasts."""
-
-    id: UUID
-    host: str
-    pid: int
-    release: str
-    queues: list[str]
-    concurrency: int
-    started_at: datetime
-    lease_until: datetime
-    alive: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Where:
     """Conditions that all hold: SQL that names its parameters, and their values."""
 
@@ -156,17 +141,6 @@ _FINISHED = text("""
 SELECT j.queue, count(*) FILTER (WHERE t.outcome = 'succeeded'), count(*)
 FROM attempts t JOIN jobs j ON j.id = t.job_id
 WHERE t.finished_at > now() - make_interval(secs => :seconds) GROUP BY j.queue
-""")
-
-_PARKED = text("""
-SELECT s.provider, count(DISTINCT j.id) FROM jobs j JOIN steps s ON s.job_id = j.id
-WHERE j.state = 'retrying' AND j.error_code = 'breaker_open' AND s.certainty = 'not_sent' AND s.provider IS NOT NULL
-GROUP BY s.provider
-""")
-
-_WORKERS = text("""
-SELECT id, host, pid, release, queues, concurrency, started_at, lease_until, lease_until > now() FROM workers
-WHERE stopped_at IS NULL AND lease_until > now() - interval '1 day' ORDER BY id
 """)
 
 _REVISION = text("SELECT version_num FROM alembic_version")
@@ -226,14 +200,6 @@ class ReadingStore:
         """Per queue: attempts that succeeded, and all that ended, within this time."""
         rows = await self._database.run(_FINISHED, {"seconds": within.total_seconds()})
         return {row[0]: (row[1], row[2]) for row in rows}
-
-    async def parked(self) -> dict[str, int]:
-        """Per provider: jobs that wait for its breaker."""
-        return {row[0]: row[1] for row in await self._database.run(_PARKED)}
-
-    async def workers(self) -> list[WorkerRecord]:
-        """Workers that have not stopped."""
-        return [WorkerRecord(*row) for row in await self._database.run(_WORKERS)]
 
     async def revision(self) -> str | None:
         """The revision of the schema that the database is at."""

@@ -12,7 +12,6 @@ from hub.services.outlook import WAITS_FOR_WORKER, due
 from hub.services.verdicts import RetryAdvice
 from hub.services.views import (
     AttemptView,
-    BreakerView,
     ErrorView,
     EventDetail,
     EventView,
@@ -22,7 +21,6 @@ from hub.services.views import (
     Next,
     NextAction,
     Page,
-    ProviderView,
     QueueView,
     ReplayedEvent,
     StepView,
@@ -172,21 +170,6 @@ _DEPTH = {"scheduled": 2, "queued": 40, "running": 8, "retrying": 1, "waiting": 
 QUEUE = QueueView("payments", False, None, _DEPTH, False, 0.8, 1180, 1202)
 PAUSED = QueueView("payments", True, AT, _DEPTH, False, 12.5, 0, 0)
 QUEUES = Listing([QUEUE])
-
-PROVIDERS = Listing(
-    [
-        ProviderView(
-            name="stripe",
-            base_url="https://api.stripe.com",
-            per_second=80,
-            concurrent=50,
-            timeout_seconds=20,
-            idempotent_seconds=86_400,
-            breakers=[BreakerView("", "closed", 0, None, 214, 0.005)],
-            parked_jobs=0,
-        )
-    ]
-)
 
 
 def problem(status: int) -> dict[str, Any]:

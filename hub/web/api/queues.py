@@ -1,4 +1,4 @@
-"""Queues and providers: look, pause, resume."""
+"""Queues: look, pause, resume."""
 
 from aiohttp import web
 
@@ -26,11 +26,6 @@ async def resume(request: web.Request, context: Context) -> web.StreamResponse:
     """Let a queue go on."""
     queue, why = _name(request), await optional_body(request, context, Why)
     return json_answer(await context.hub.operate.resume(context.principal, queue, reason=why.reason))
-
-
-async def list_providers(_request: web.Request, context: Context) -> web.StreamResponse:
-    """Every provider."""
-    return json_answer(Listing(await context.hub.inspect.providers()))
 
 
 def _name(request: web.Request) -> str:

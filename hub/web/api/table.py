@@ -13,12 +13,11 @@ from hub.services.views import (
     JobView,
     Listing,
     Page,
-    ProviderView,
     QueueView,
     ReplayedEvent,
 )
 from hub.web import health, inbound
-from hub.web.api import errors, events, examples, jobs, queues
+from hub.web.api import errors, events, examples, fleet, jobs, queues
 from hub.web.api.submissions import submission_shape
 from hub.web.endpoints import Endpoint, Outcome, Shape
 from hub.web.problems import ProblemDocument
@@ -77,7 +76,15 @@ _LOCATION = {"Location": "where to look the job up"}
 
 def endpoints_of(registry: Registry) -> tuple[Endpoint, ...]:
     """The endpoints of a hub; the document of some depends on which jobs there are."""
-    return (*_jobs(registry), *errors.endpoints(), *_events(), *_queues(), _webhook(), *_health())
+    return (
+        *_jobs(registry),
+        *errors.endpoints(),
+        *_events(),
+        *_queues(),
+        *fleet.endpoints(),
+        _webhook(),
+        *_health(),
+    )
 
 
 def _jobs(registry: Registry) -> tuple[Endpoint, ...]:
@@ -176,11 +183,6 @@ def _queues() -> tuple[Endpoint, ...]:
             "Resume a queue", "What was held for the pause goes on. Resuming twice changes nothing.",
             (Outcome(200, "The queue", Shape(QueueView, examples.QUEUE)),),
             body=_WHY, refusals=(404,),
-        ),
-        Endpoint(
-            "GET", "/v1/providers", queues.list_providers, Scope.JOBS_READ, "listProviders", "Queues and providers",
-            "List providers", "Their breakers, limits, recent errors, and how many jobs wait for them.",
-            (Outcome(200, "Every provider", Shape(Listing[ProviderView], examples.PROVIDERS)),),
         ),
     )  # fmt: skip
 

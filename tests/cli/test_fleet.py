@@ -1,0 +1,40 @@
+"""`hub providers` and `hub workers`."""
+
+from hub.cli.errors import Exit
+from tests.cli.conftest import Cli
+
+
+def test_a_breaker_is_held_shown_and_given_back(cli: Cli) -> None:
+    """The list tells who holds it and why; so does the provider itself."""
+    assert cli("providers", "open", "stripe", "--reason", "maintenance", "--until", "2h").code == Exit.OK
+    head, *rows = (line.split() for line in cli("providers", "list").out.splitlines())
+    assert head[:2] == ["PROVIDER", "BREAKER"]
+    assert ["stripe", "held", "open"] in [row[:3] for row in rows]
+    assert "maintenance" in cli("providers", "show", "stripe").out
+    shown = cli("providers", "show", "stripe", "--json").json
+    assert shown["forced"]["state"] == "open"
+    assert shown["forced"]["until"]
+    assert cli("providers", "close", "stripe", "--reason", "it is well").code == Exit.OK
+    assert "decides for itself" in cli("providers", "auto", "stripe").out
+    assert cli("providers", "show", "stripe", "--json").json["forced"] is None
+
+
+def test_without_a_reason_nothing_is_held(cli: Cli) -> None:
+    """Whoever waits for it will ask."""
+    assert cli("providers", "open", "stripe").code == Exit.USAGE
+    assert cli("providers", "open", "nobody", "--reason", "x").code == Exit.REFUSED
+    assert cli("providers", "show", "stripe", "--json").json["forced"] is None
+
+
+def test_a_probe_that_is_not_answered_well_is_1(cli: Cli) -> None:
+    """It says what is missing; a provider without a probe says why it has none."""
+    ended = cli("providers", "probe", "stripe")
+    assert ended.code == Exit.REFUSED
+    assert "HUB_STRIPE_SECRET_KEY is not set" in ended.out
+    assert "no probe" in cli("providers", "probe", "http").err
+
+
+def test_without_workers_it_says_how_to_start_one(cli: Cli) -> None:
+    """An empty list says what to do."""
+    assert "hub worker" in cli("workers", "list").out
+    assert cli("workers", "list", "--json").json == {"items": []}

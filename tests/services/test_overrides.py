@@ -1,0 +1,179 @@
+"""Breakers that persons hold: known to every process, kept over everything, and told to every job that waits for one."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hub import JobContext, job
+from hub.domain.errors import Conflict, Invalid, NotFound, Unavailable
+from hub.domain.overrides import Forced
+from hub.infra.breakers import Breakers, State
+from hub.infra.store.overrides import OverrideStore
+from hub.services.overrides import Overrides
+from tests.services import shop
+from tests.services.conftest import Start
+from tests.services.shop import Order, says
+from tests.until import until
+
+
+@job(queue="default")
+async def buy(ctx: JobContext, args: Order) -> shop.Done:
+    return await ctx.call(shop.charge, item=args.item)
+
+
+async def test_jobs_wait_for_a_breaker_that_is_held_open_and_say_who_holds_it(
+    start: Start, server: shop.Server
+) -> None:
+    """Nothing is sent, no retry is used up, and when it is given back the job is done."""
+    engine = await start(buy)
+    fleet = engine.hub.fleet
+    await fleet.force(engine.principal, "shop", Forced.OPEN, reason="announced maintenance")
+    made = await engine.submit("test_overrides.buy")
+    await engine.work()
+    row = await engine.job(made)
+    assert (row.state, row.failures, row.error_code) == ("retrying", 0, "breaker_open")
+    assert "holds its breaker open (announced maintenance)" in row.error_message
+    assert server.requests == []
+    [view] = [one for one in await fleet.providers() if one.name == "shop"]
+    assert view.forced
+    assert (view.forced.reason, view.parked_jobs, view.parked_bounded) == ("announced maintenance", 1, False)
+    assert view.next_parked_at == row.run_at
+    await fleet.give_back(engine.principal, "shop")
+    await engine.pass_time()
+    await engine.work()
+    assert (await engine.job(made)).state == "succeeded"
+    assert len(server.requests) == 1
+
+
+async def test_every_process_learns_of_it_within_a_second(start: Start) -> None:
+    """One that has never asked, too: it is in PostgreSQL, not in what a flushed Redis forgets."""
+    engine = await start(buy)
+    elsewhere = Breakers()
+    learning = asyncio.create_task(Overrides(OverrideStore(engine.hub.database), elsewhere).run())
+    began = asyncio.get_running_loop().time()
+    await engine.hub.fleet.force(engine.principal, "shop", Forced.OPEN, reason="maintenance")
+    await engine.hub.queue.redis.flushall()
+
+    async def open_there() -> bool:
+        return elsewhere.of("shop").state is State.OPEN
+
+    await until(open_there)
+    assert asyncio.get_running_loop().time() - began < 5
+    learning.cancel()
+    with suppress(asyncio.CancelledError):
+        await learning
+    late = Breakers()
+    await Overrides(OverrideStore(engine.hub.database), late).learn()
+    assert late.of("shop").state is State.OPEN
+
+
+async def test_an_order_that_has_ended_holds_nothing(start: Start) -> None:
+    """By the database's clock."""
+    engine = await start(buy)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    await engine.hub.fleet.force(engine.principal, "shop", Forced.OPEN, reason="maintenance", until=later)
+    await engine.sql("UPDATE breaker_overrides SET until = now() - interval '1 second'")
+    breakers = Breakers()
+    await Overrides(OverrideStore(engine.hub.database), breakers).learn()
+    assert breakers.of("shop").state is State.CLOSED
+    assert (await engine.hub.fleet.provider("shop")).forced is None
+
+
+async def test_while_the_database_is_away_what_was_learnt_last_holds() -> None:
+    """A provider that must not be called is not called because the database restarts."""
+
+    class Away(OverrideStore):
+        def __init__(self) -> None:
+            self.asked = asyncio.Event()
+
+        async def standing(self) -> list[object]:  # type: ignore[override]  # it never answers
+            self.asked.set()
+            raise Unavailable("gone")
+
+    breakers, store = Breakers(), Away()
+    learning = asyncio.create_task(Overrides(store, breakers, interval=timedelta(0)).run())
+    for _ in range(3):
+        store.asked.clear()
+        await store.asked.wait()
+    assert not learning.done()
+    learning.cancel()
+    with suppress(asyncio.CancelledError):
+        await learning
+
+
+async def test_each_order_is_a_line_in_the_audit_log(start: Start) -> None:
+    """Who, what, why; giving back what nobody holds is no change and leaves none."""
+    engine = await start(buy)
+    fleet, who = engine.hub.fleet, engine.principal
+    await fleet.force(who, "shop", Forced.OPEN, reason="maintenance")
+    await fleet.force(who, "shop", Forced.CLOSED, reason="they say it is over")
+    for _ in range(2):
+        await fleet.give_back(who, "shop", reason="it is")
+    rows = await engine.sql(
+        "SELECT action, subject, detail ->> 'reason' AS reason FROM audit_log ORDER BY id"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("breaker.open", "shop", "maintenance"),
+        ("breaker.closed", "shop", "they say it is over"),
+        ("breaker.auto", "shop", "it is"),
+    ]
+
+
+async def test_an_order_needs_a_reason_a_provider_and_an_end_that_is_ahead(start: Start) -> None:
+    """All of which is said."""
+    engine = await start(buy)
+    fleet, who = engine.hub.fleet, engine.principal
+    with pytest.raises(NotFound):
+        await fleet.force(who, "nobody", Forced.OPEN, reason="x")
+    with pytest.raises(Invalid) as refused:
+        await fleet.force(who, "shop", Forced.OPEN, reason="  ")
+    assert refused.value.problems[0].pointer == "/reason"
+    for wrong in (datetime.now(UTC) - timedelta(seconds=1), datetime.now(UTC) + timedelta(days=400)):
+        with pytest.raises(Invalid) as refused:
+            await fleet.force(who, "shop", Forced.OPEN, reason="x", until=wrong)
+        assert refused.value.problems[0].pointer == "/until"
+    assert await engine.sql("SELECT FROM breaker_overrides") == []
+
+
+async def test_a_probe_is_sent_once_whatever_the_breaker_says(start: Start, server: shop.Server) -> None:
+    """It tells how long it took and what was answered; breaker, jobs and orders stay as they were."""
+    engine = await start(buy, operations=(shop.hello,))
+    fleet, who = engine.hub.fleet, engine.principal
+    await fleet.force(who, "shop", Forced.OPEN, reason="maintenance")
+    well = await fleet.probe(who, "shop")
+    assert (well.ok, well.status, well.code) == (True, None, None)
+    assert well.milliseconds > 0
+    server.answers = [says(503)]
+    unwell = await fleet.probe(who, "shop")
+    assert (unwell.ok, unwell.status, unwell.code) == (False, 503, "status_503")
+    assert [request.url.path for request in server.requests] == ["/hello", "/hello"]
+    assert engine.hub.breakers.of("shop").snapshot().calls == 0
+    assert (await fleet.provider("shop")).forced
+    notes = await engine.sql(
+        "SELECT detail ->> 'outcome' AS outcome FROM audit_log WHERE action = 'provider.probe' ORDER BY id"
+    )
+    assert [row.outcome for row in notes] == ["ok", "status_503"]
+
+
+async def test_a_provider_without_a_probe_says_why(start: Start) -> None:
+    """Instead of sending something that might do harm."""
+    engine = await start(buy)
+    with pytest.raises(Conflict, match="letters cannot be called back") as refused:
+        await engine.hub.fleet.probe(engine.principal, "post")
+    assert refused.value.code == "no_probe"
+
+
+async def test_workers_are_shown_with_what_they_run(start: Start) -> None:
+    """One that lives, with what it holds; one that went silent is told apart; one that has stopped is not shown."""
+    engine = await start(buy)
+    await engine.submit("test_overrides.buy")
+    await engine.claim()
+    silent = "UPDATE workers SET lease_until = now() - interval '1 second'"
+    [worker] = await engine.hub.fleet.workers()
+    assert (worker.alive, worker.running, worker.concurrency) == (True, 1, 1)
+    await engine.sql(silent)
+    assert [one.alive for one in await engine.hub.fleet.workers()] == [False]
+    await engine.sql("UPDATE workers SET stopped_at = now()")
+    assert await engine.hub.fleet.workers() == []

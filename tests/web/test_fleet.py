@@ -1,0 +1,62 @@
+"""Providers and workers over HTTP."""
+
+from uuid import UUID
+
+from hub.services.hub import Hub
+from tests.web.client import Client
+from tests.web.conftest import Query
+
+ORDER = {"state": "open", "reason": "announced maintenance"}
+
+
+async def test_a_breaker_is_held_and_given_back(hub: Hub, admin: Client, shop: Client, query: Query) -> None:
+    """What is ordered is shown to everybody, and only who may operate providers orders it."""
+    refused = await shop.post("/v1/providers/bank/breaker", ORDER)
+    assert (refused.status, refused.json["code"]) == (403, "scope_missing")
+    held = await admin.post("/v1/providers/bank/breaker", {**ORDER, "until": "2027-01-01T00:00:00Z"})
+    assert (held.status, held.json["forced"]["state"]) == (200, "open")
+    seen = (await shop.get("/v1/providers/bank")).json
+    assert (seen["forced"]["reason"], seen["forced"]["until"]) == (
+        "announced maintenance",
+        "2027-01-01T00:00:00Z",
+    )
+    assert hub.breakers.of("bank").state == "open"
+    freed = await admin.post("/v1/providers/bank/breaker", {"state": "auto", "reason": "it is over"})
+    assert freed.json["forced"] is None
+    assert hub.breakers.of("bank").state == "closed"
+    assert await query("SELECT action, subject FROM audit_log WHERE action LIKE 'breaker%' ORDER BY id") == [
+        ("breaker.open", "bank"),
+        ("breaker.auto", "bank"),
+    ]
+
+
+async def test_an_order_that_does_not_fit_changes_nothing(admin: Client, query: Query) -> None:
+    """Each thing that is wrong has its pointer."""
+    for wrong, pointer in (
+        ({"state": "open"}, "/reason"),
+        ({**ORDER, "state": "ajar"}, "/state"),
+        ({**ORDER, "until": "2001-01-01T00:00:00Z"}, "/until"),
+        ({**ORDER, "for": "ever"}, "/for"),
+    ):
+        answer = await admin.post("/v1/providers/bank/breaker", wrong)
+        assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, pointer)
+    assert (await admin.post("/v1/providers/nobody/breaker", ORDER)).status == 404
+    assert await query("SELECT count(*) FROM breaker_overrides") == [(0,)]
+
+
+async def test_a_probe_of_a_provider_without_one_is_a_409(admin: Client) -> None:
+    """And of one that is not there a 404."""
+    answer = await admin.post("/v1/providers/bank/probe")
+    assert (answer.status, answer.json["code"]) == (409, "no_probe")
+    assert (await admin.post("/v1/providers/nobody/probe")).json["code"] == "unknown_provider"
+
+
+async def test_workers_are_listed(shop: Client, query: Query) -> None:
+    """Those that have not stopped."""
+    await query(
+        "INSERT INTO workers (id, host, pid, release, queues, concurrency, lease_until)"
+        " VALUES ($1, 'box', 7, '1.0', '{default}', 10, now() + interval '1 minute')",
+        UUID(int=5),
+    )
+    [worker] = (await shop.get("/v1/workers")).json["items"]
+    assert (worker["host"], worker["pid"], worker["alive"], worker["running"]) == ("box", 7, True, 0)
