@@ -32,6 +32,7 @@ from hub.infra.queue import ReadyQueue
 from hub.infra.recurring import Recurring
 from hub.infra.sender import Sender
 from hub.infra.sentry import reporter
+from hub.infra.store.audit import AuditStore
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import Claimed, ExecutionStore
@@ -52,6 +53,7 @@ from hub.infra.store.steps import StepStore
 from hub.infra.store.waits import WaitStore
 from hub.registry import Registry
 from hub.services.attempt import Tools
+from hub.services.audit import AuditTrail
 from hub.services.companions import Companions
 from hub.services.execute import Execute
 from hub.services.fleet import Fleet
@@ -213,6 +215,7 @@ async def build(
                 new_id=around.new_id,
                 new_secret=_new_secret,
             ),
+            audit=AuditTrail(AuditStore(database)),
             sender=sender,
             breakers=breakers,
             fleet=Fleet(

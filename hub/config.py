@@ -18,7 +18,7 @@ from hub.domain.sessions import SessionLimits
 from hub.domain.sources import Source
 from hub.domain.specs import QUEUE_NAME
 from hub.environment import Environment, Setting, variable
-from hub.urls import base_url, check_dsn, check_postgres, check_redis, passwords_in
+from hub.urls import base_url, check_dsn, check_postgres, check_redis, listening, passwords_in, site_url
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
@@ -27,10 +27,17 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """The web process. Sizes in bytes; `rate_limit` in requests a second of one API key, 0 for none."""
+    """The web process. Sizes in bytes; `rate_limit` in requests a second of one API key, 0 for none.
+
+    Attributes:
+        public_url: where people reach it, without a slash at its end; None if that is where it listens.
+        proxies: how many stand before it and add to X-Forwarded-For.
+    """
 
     host: str
     port: int
+    public_url: str | None
+    proxies: int
     rate_limit: float
     rate_burst: int
     max_body: int
@@ -38,6 +45,11 @@ class WebConfig:
     max_webhook_body: int
     max_json_depth: int
     shutdown_grace: timedelta
+
+    @property
+    def address(self) -> str:
+        """Where people on this machine, or all if `public_url` is set, reach the hub."""
+        return self.public_url or listening(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +242,20 @@ def _web(env: Environment) -> WebConfig:
     return WebConfig(
         host=env.text("HUB_HOST", "127.0.0.1", "the address to listen on"),
         port=env.integer("HUB_PORT", 8080, "the port to listen on, 0 for any free one", low=0, high=65_535),
+        public_url=env.parsed(
+            "HUB_PUBLIC_URL",
+            None,
+            "where people reach the hub, such as https://hub.example.com",
+            site_url,
+            shown="where it listens",
+        ),
+        proxies=env.integer(
+            "HUB_PROXIES",
+            0,
+            "how many proxies stand before the hub and add to X-Forwarded-For",
+            low=0,
+            high=10,
+        ),
         rate_limit=env.number(
             "HUB_RATE_LIMIT", 2_000, "requests a second of one API key, 0 for no limit", low=0, high=1e6
         ),

@@ -135,6 +135,22 @@ def base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def site_url(url: str) -> str:
+    """Where people reach the hub: http(s) and a host, without a path."""
+    parts = _split(base_url(url))
+    if parts.scheme not in {"http", "https"} or parts.path:
+        raise ValueError("must be http:// or https:// and a host, without a path")
+    # As browsers write an origin, which it is compared with: small letters, and no port where it is the usual one.
+    usual = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
+
+
+def listening(host: str, port: int) -> str:
+    """The address of what listens there, seen from the same machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - taken back
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def passwords_in(url: str) -> set[str]:
     """The passwords an address holds, as they are written there and as they are meant."""
     parts = urlsplit(url)

@@ -13,15 +13,20 @@ import uvloop
 
 from hub.domain.access import Principal, Scope
 from hub.domain.ids import ApplicationId, KeyId
+from hub.infra.passwords import Passwords
+from hub.infra.store.audit import AuditStore
 from hub.infra.store.database import Database
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.keys import KeyStore
 from hub.infra.store.operations import OperationsStore
+from hub.infra.store.operators import OperatorStore
 from hub.infra.store.reading import ReadingStore
+from hub.services.audit import AuditTrail
 from hub.services.inbox import Inbox
 from hub.services.inspect import Inspect
 from hub.services.keys import Keys
 from hub.services.operate import Operate
+from hub.services.operators import Operators
 
 from .session import Session, session
 
@@ -31,12 +36,15 @@ _NOBODY = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where an operator sits."""
+    """Where an operator sits. `address`: where people reach the hub."""
 
     inspect: Inspect
     operate: Operate
     inbox: Inbox
     keys: Keys
+    operators: Operators
+    audit: AuditTrail
+    address: str
     principal: Principal
 
     @property
@@ -59,15 +67,33 @@ def operator() -> Principal:
 
 async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
     database = Database(opened.database_url, size=2, pooled=opened.config.database_pooled)
+    passwords = Passwords()
     try:
         inspect = Inspect(ReadingStore(database), opened.registry)
         operate = Operate(
             OperationsStore(database, opened.registry.providers), inspect, opened.registry, new_id=uuids.uuid7
         )
         keys = Keys(KeyStore(database), new_id=uuids.uuid7, new_secret=lambda: token_urlsafe(32))
-        inbox = Inbox(InboxStore(database), new_id=uuids.uuid7)
-        return await work(Desk(inspect, operate, inbox, keys, operator()))
+        people = Operators(
+            OperatorStore(database),
+            passwords,
+            opened.config.sessions,
+            new_id=uuids.uuid7,
+            new_secret=lambda: token_urlsafe(32),
+        )
+        desk = Desk(
+            inspect=inspect,
+            operate=operate,
+            inbox=Inbox(InboxStore(database), new_id=uuids.uuid7),
+            keys=keys,
+            operators=people,
+            audit=AuditTrail(AuditStore(database)),
+            address=opened.config.web.address,
+            principal=operator(),
+        )
+        return await work(desk)
     finally:
+        passwords.close()
         await database.close()
 
 

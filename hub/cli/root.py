@@ -28,6 +28,8 @@ PLACES = {
     "queues": ("hub.cli.queues", "Queues: list, pause, resume."),
     "providers": ("hub.cli.fleet", "Providers: list, show, open, close, auto, probe."),
     "workers": ("hub.cli.fleet", "Workers: list."),
+    "operators": ("hub.cli.operators", "People who use the console: create, list, role, disable."),
+    "audit": ("hub.cli.audit", "Who did what: list, verify."),
     "webhooks": ("hub.cli.webhooks", "Send signed samples to a running hub."),
 }
 _SIGNALLED = 128  # and the signal's number, as shells have it

@@ -63,7 +63,7 @@ def send(*, source_name: str, event_type: str, url: str | None, event_id: str | 
     source = _source(settings, source_name)
     sample = source.sample(event_type, id=event_id or uuid4().hex, at=datetime.now(UTC))
     delivery = source.deliver(sample, _secret(settings.config, source))
-    base = (url or _own_url(settings.config)).rstrip("/")
+    base = (url or settings.config.web.address).rstrip("/")
     status, answer = _post(f"{base}/webhooks/{source.name}", delivery)
     if as_json:
         print_json({"id": sample.id, "status": status, "answer": _decoded(answer)})
@@ -88,11 +88,6 @@ def _secret(config: Config, source: Source) -> str:
         hint = "Set it, here and for the hub that is to receive this, to one value."
         raise Failure(f"{name} is not set, so nothing can be signed", hint, code=Exit.CONFIGURATION)
     return secrets[-1]  # while rotating, the newest
-
-
-def _own_url(config: Config) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.web.host, config.web.host)  # noqa: S104 - taken back
-    return f"http://{f'[{host}]' if ':' in host else host}:{config.web.port}"
 
 
 def _post(url: str, delivery: Delivery) -> tuple[int, str]:

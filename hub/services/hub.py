@@ -15,6 +15,7 @@ from hub.infra.sender import Sender
 from hub.infra.sentry import Reporter
 from hub.infra.store.database import Database
 from hub.registry import Registry
+from hub.services.audit import AuditTrail
 from hub.services.companions import Companions
 from hub.services.fleet import Fleet
 from hub.services.gauges import Gauges
@@ -51,6 +52,7 @@ class Hub:
     operators: Operators
     logins: Logins
     fleet: Fleet
+    audit: AuditTrail
     sender: Sender
     breakers: Breakers
     companions: Companions

@@ -314,3 +314,12 @@ async def test_what_nobody_foresaw_is_a_500_that_tells_nothing(
         answer = await client.with_key(key).get("/v1/jobs")
         assert (answer.status, answer.json["code"]) == (500, "internal")
         assert b"progress" not in answer.body
+
+
+async def test_a_revoked_key_is_refused_at_once(hub: Hub, anyone: Client) -> None:
+    """The very next request."""
+    made = await hub.keys.create("brief", ["jobs:read"], actor="test")
+    client = anyone.with_key(made.token)
+    assert (await client.get("/v1/jobs")).status == 200
+    await hub.keys.revoke(made.id, actor="test")
+    assert (await client.get("/v1/jobs")).status == 401

@@ -314,18 +314,6 @@ async def test_a_webhook_that_cannot_be_read_is_a_400(anyone: Client, body: byte
     assert answer.status == 400, answer.body
 
 
-async def test_a_revoked_key_is_refused_at_once(hub: Hub, anyone: Client, query: Query) -> None:
-    """The very next request."""
-    made = await hub.keys.create("brief", ["jobs:read"], actor="test")
-    client = anyone.with_key(made.token)
-    assert (await client.get("/v1/jobs")).status == 200
-    await hub.keys.revoke(made.id, actor="test")
-    assert (await client.get("/v1/jobs")).status == 401
-    await query("DELETE FROM audit_log WHERE subject = $1", str(made.id))
-    await query("DELETE FROM api_keys WHERE id = $1", made.id)
-    await query("DELETE FROM applications WHERE name = 'brief'")
-
-
 async def test_a_database_that_is_away_is_a_503_that_says_when_to_come_back(
     database_url: str, redis_url: str, serve: Serve
 ) -> None:

@@ -267,15 +267,3 @@ waits = Table(
     ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
     Index("waits_woken_by", "source", "subject"),
 )
-
-audit_log = Table(
-    "audit_log",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    time("at", default=True),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("detail", JSONB, nullable=False),
-    Index("audit_log_by_subject", "subject", "id"),
-)
