@@ -23,6 +23,7 @@ from hub.domain.plans import (
     follow,
 )
 from hub.domain.safety import Facts
+from hub.domain.search import NotUnderstood
 from hub.infra.store.operations import Audit
 from hub.infra.store.plan_snapshots import Draft, PlanSnapshots
 from hub.infra.store.plans import PlanRecord, PlanStore
@@ -94,7 +95,7 @@ class Plans:
             raise Invalid("the plan does not fit", problems=problems)
         if wanted.include_uncertain:
             _insist_on_decision(principal, reason)
-        plan, where = self._new_id(), self._search(wanted.filter)
+        plan, where = self._new_id(), self._found(wanted.filter)
         draft = Draft(
             plan,
             wanted.action,
@@ -173,6 +174,12 @@ class Plans:
         if not await self._store.command(plan, command, record.state, to, audit):
             raise Conflict("the plan has just changed; look again", code="just_changed")
         return await self.get(plan)
+
+    def _found(self, text: str) -> Where:
+        try:
+            return self._search(text)
+        except NotUnderstood as error:
+            raise Invalid(str(error), code=error.code, problems=(Problem("/filter", error.what),)) from None
 
     async def _record(self, plan: UUID) -> PlanRecord:
         record = await self._store.one(plan)
