@@ -458,6 +458,18 @@ async def test_a_plan_that_fits_nothing_or_too_much_is_refused(engine: Engine, s
         await engine.hub.plans.get(uuid4())
 
 
+async def test_a_dry_run_beside_other_actions_keeps_the_audit_log_whole(
+    engine: Engine, server: shop.Server
+) -> None:
+    """However long it takes, and whatever is noted meanwhile."""
+    jobs = await submit(engine, server, 30)
+    made = await asyncio.gather(
+        *(plan(engine, start=False) for _ in range(4)), *(engine.retry(job) for job in jobs)
+    )
+    assert len([one for one in made if one]) == 4
+    assert await engine.sql("SELECT count(*), max(seq) FROM audit_log") == [(34, 34)]
+
+
 async def test_lists_and_reports_go_on_where_they_ended(engine: Engine, server: shop.Server) -> None:
     """Page by page, each once."""
     jobs = await submit(engine, server, 5)

@@ -1,8 +1,9 @@
-"""The dry run: which jobs a filter finds, what a plan makes of each, written down as they were at one moment.
+"""The dry run: which jobs a filter finds, what a plan makes of each, and how each was seen, written down.
 
-Jobs are gone through in pages, oldest first, in one transaction that sees one state of the database, locks no job, and
-leaves nothing behind if it does not come to its end. What a plan makes of a job is decided by a pure rule, once for all jobs
-whose facts are equal: a page is written with the rulings that are known, and what was met for the first time is filled in.
+Jobs are gone through in pages, oldest first, in one transaction that locks no job and leaves nothing behind if it does not
+come to its end. A job that changes meanwhile is as one that changes afterwards: it is not touched. What a plan makes of a job
+is decided by a pure rule, once for all jobs whose facts are equal: a page is written with the rulings that are known, and
+what was met for the first time is filled in.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,9 +34,6 @@ _FIRST_PAGE = 500
 _PAGE = 20_000
 _SAMPLES = 5
 _NOBODY = UUID(int=0)
-
-# One state of the database for all pages. Nothing is locked, and nothing that others change is changed.
-_ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
 def _page(where: Where) -> TextClause:
@@ -143,7 +141,6 @@ class PlanSnapshots:
             Invalid: it finds more jobs than a plan may have.
         """
         async with self._database.transaction() as connection:
-            await connection.execute(_ONE_MOMENT)
             piles, providers = await self._write_items(connection, draft, rule)
             await connection.execute(_KEEP, _plan_of(draft, piles, providers, audit))
 

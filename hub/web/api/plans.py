@@ -66,21 +66,27 @@ class PlanSubmission(Request):
 class PlansQuery(PageQuery):
     """Which plans."""
 
-    state: Annotated[list[PlanState], BeforeValidator(comma_separated)] = Field(default=[], examples=[["running"]])
+    state: Annotated[list[PlanState], BeforeValidator(comma_separated)] = Field(
+        default=[], examples=[["running"]]
+    )
     """In one of these states, with commas between."""
 
 
 class PlanItemsQuery(PageQuery):
     """Which jobs of a plan."""
 
-    state: Annotated[list[ItemState], BeforeValidator(comma_separated)] = Field(default=[], examples=[["failed"]])
+    state: Annotated[list[ItemState], BeforeValidator(comma_separated)] = Field(
+        default=[], examples=[["failed"]]
+    )
     """In one of these states, with commas between."""
 
 
 class PlanReportQuery(Query):
     """Which jobs of a plan."""
 
-    state: Annotated[list[ItemState], BeforeValidator(comma_separated)] = Field(default=[], examples=[["failed"]])
+    state: Annotated[list[ItemState], BeforeValidator(comma_separated)] = Field(
+        default=[], examples=[["failed"]]
+    )
     """In one of these states, with commas between; every job without."""
 
 
