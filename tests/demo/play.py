@@ -35,6 +35,8 @@ class Play:
         self._decline()
         self._say.title("4. Back to the refund of step 0: what became of it meanwhile")
         self._outage(refund)
+        self._say.title("5. One more card is declined, and mended; this time nobody has retried the job yet")
+        self._left_for_the_operator()
 
     def _webhook(self) -> None:
         address, event = f"ada.{self._run}@example.com", f"evt_{self._run}"
@@ -97,15 +99,7 @@ class Play:
         )
 
     def _decline(self) -> None:
-        customer = self._stripe.customer(f"bob.{self._run}@example.com")
-        self._stripe.set_card(customer, declines=True)
-        made = self._hub.submit(
-            f"bob-{self._run}",
-            "payments.charge",
-            {"amount": 750, "currency": "eur", "customer": customer},
-            [TAG],
-        )
-        job = self._require(self._hub.settled(made.json()["id"]), "failed")
+        customer, job = self._declined("bob", 750)
         self._say.expect(
             job["reason"] == "declined",
             f"the job failed for good: {job['error']['message']}",
@@ -122,6 +116,24 @@ class Play:
             job,
             f"the job succeeded: one payment of 7.50 EUR, {job['result']['id']}",
         )
+
+    def _declined(self, name: str, amount: int) -> tuple[str, Json]:
+        """A charge of a card that its bank declines: the customer, and the failed job."""
+        customer = self._stripe.customer(f"{name}.{self._run}@example.com")
+        self._stripe.set_card(customer, declines=True)
+        made = self._hub.submit(
+            f"{name}-{self._run}",
+            "payments.charge",
+            {"amount": amount, "currency": "eur", "customer": customer},
+            [TAG, f"order:{name}-{self._run}"],
+        )
+        return customer, self._require(self._hub.settled(made.json()["id"]), "failed")
+
+    def _left_for_the_operator(self) -> None:
+        customer, job = self._declined("carol", 1250)
+        self._stripe.set_card(customer, declines=False)
+        self._expect_effects("payment_intent.succeeded", job, "no payment at Stripe", count=0)
+        self._say.line(f"job {job['id']} waits in the operators' inbox: find it, and retry it in the console")
 
     def _ask_for_refund(self) -> str:
         payment = self._stripe.pay(500)

@@ -56,6 +56,10 @@ def _show_around(narrator: Narrator, stage: Stage, hub: Hub) -> None:
     for line in (
         "Look around; everything keeps running until Ctrl-C.",
         "",
+        "The console, where Carol's declined payment of 12.50 EUR waits for you. This lets you in, once:",
+        "",
+        f"  {stage.login()}",
+        "",
         f"  the API's documentation   {stage.hub_url}/docs",
         f"  the mailbox               {stage.mailbox_url}",
         f"  what Stripe counted       {stage.stripe_url}/_control/effects",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hub.infra.embedded.process import locked
 from tests.demo.narrator import Narrator, NotHeld
@@ -17,6 +18,7 @@ from tests.simulators.processes import ROOT, Child, addresses, free_port, start
 
 SECRET = "whsec_of_the_demonstration"
 STRIPE_KEY = "sk_test_of_the_demonstration"
+OPERATOR = "you@example.com"
 SCOPES = "jobs:write,jobs:read,jobs:operate,events:read"
 HUB = [sys.executable, "-m", "hub"]
 PORTS = range(8080, 8180)
@@ -43,13 +45,21 @@ class Stage:
 
     def key(self) -> str:
         """A new API key, made by the command line."""
-        line = [*HUB, "keys", "create", "--name", "demo", "--scopes", SCOPES, "--json"]
+        return str(self._told("keys", "create", "--name", "demo", "--scopes", SCOPES)["key"])
+
+    def login(self) -> str:
+        """The address of a page that lets its visitor into the console, once."""
+        if not any(known["email"] == OPERATOR for known in self._told("operators", "list")["items"]):
+            self._told("operators", "create", OPERATOR, "--name", "You", "--role", "admin")
+        return str(self._told("operators", "login-link", OPERATOR)["url"])
+
+    def _told(self, *command: str) -> Any:
         environ = {**os.environ, **self.environ}
+        line = [*HUB, *command, "--json"]
         ended = subprocess.run(line, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - ours
         if ended.returncode != 0:
-            raise NotHeld(f"`hub keys create` ended with {ended.returncode}: {ended.stderr.strip()}")
-        key: str = json.loads(ended.stdout)["key"]
-        return key
+            raise NotHeld(f"`hub {' '.join(command)}` ended with {ended.returncode}: {ended.stderr.strip()}")
+        return json.loads(ended.stdout)
 
 
 @contextmanager
