@@ -49,11 +49,14 @@ from hub.infra.store.plan_ticks import PlanTickStore
 from hub.infra.store.plans import PlanStore
 from hub.infra.store.reading import ReadingStore, Where
 from hub.infra.store.relay import RelayStore
+from hub.infra.store.rollup import RollupStore
+from hub.infra.store.statistics import StatisticsStore
 from hub.infra.store.steps import StepStore
 from hub.infra.store.waits import WaitStore
 from hub.registry import Registry
 from hub.services.attempt import Tools
 from hub.services.audit import AuditTrail
+from hub.services.call_statistics import CallStatistics
 from hub.services.companions import Companions
 from hub.services.execute import Execute
 from hub.services.fleet import Fleet
@@ -74,6 +77,7 @@ from hub.services.plans import Plans
 from hub.services.relay import Pace as RelayPace
 from hub.services.relay import Relay
 from hub.services.searching import where_of
+from hub.services.statistics import Bookkeeping, Statistics
 from hub.services.submit import Submit
 from hub.services.telemetry import Telemetry, counted, tell_changes
 from hub.services.waking import Waking
@@ -166,6 +170,9 @@ async def build(
         inspect = Inspect(ReadingStore(database), registry)
         override_store = OverrideStore(database)
         overrides = Overrides(override_store, breakers)
+        rollup = RollupStore(database)
+        statistics = Statistics(StatisticsStore(database), rollup, clock=around.clock)
+        call_statistics = CallStatistics(rollup)
         yield Hub(
             config=config,
             registry=registry,
@@ -222,6 +229,7 @@ async def build(
                 FleetStore(database),
                 override_store,
                 overrides.learn,
+                statistics,
                 registry,
                 breakers,
                 send=sender.probe,
@@ -229,7 +237,9 @@ async def build(
                 clock=around.clock,
                 new_id=around.new_id,
             ),
-            companions=Companions(BreakerSharing(breakers, queue.redis), overrides),
+            statistics=statistics,
+            call_statistics=call_statistics,
+            companions=Companions(BreakerSharing(breakers, queue.redis), overrides, [call_statistics.run]),
             metrics=metrics,
             gauges=Gauges(
                 metrics, DepthStore(database), queue, registry.queues, breakers, registry.providers
@@ -276,6 +286,7 @@ def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
         telemetry=_telemetry(hub),
         waking=hub.waking,
         inbox=InboxStore(hub.database),
+        beside=(Bookkeeping(RollupStore(hub.database), DepthStore(hub.database), hub.queue).run,),
     )
 
 
@@ -335,7 +346,7 @@ def _tools(hub: Hub, store: ExecutionStore) -> Tools:
 
     return Tools(
         ledger=Ledger(StepStore(hub.database, store.worker)),
-        send=counted(hub.sender.send, hub.metrics),
+        send=counted(hub.sender.send, hub.metrics, hub.call_statistics.note),
         call_of=hub.config.call,
         failure_of=lambda error, job, step: failure_of(error, job, step, hub.redactor.text),
         log_of=log_of,

@@ -19,9 +19,13 @@ from hub.infra.sender import Sender
 from hub.infra.store.database import Database
 from hub.infra.store.fleet import FleetStore
 from hub.infra.store.overrides import OverrideStore
+from hub.infra.store.rollup import RollupStore
+from hub.infra.store.statistics import StatisticsStore
 from hub.services.fleet import Fleet
 from hub.services.fleet_views import ProbeView, ProviderView, WorkerView
 from hub.services.overrides import Overrides
+from hub.services.statistics import Statistics
+from hub.services.statistics_views import CallsSummary
 
 from .commands import Group
 from .desk import operator
@@ -62,17 +66,22 @@ async def _at_fleet(opened: Session, work: Callable[[Fleet, Principal], Awaitabl
                 FleetStore(database),
                 store,
                 overrides.learn,
+                Statistics(StatisticsStore(database), RollupStore(database), clock=_now),
                 opened.registry,
                 breakers,
                 send=sender.probe,
                 call_of=opened.config.call,
-                clock=lambda: datetime.now(UTC),
+                clock=_now,
                 new_id=uuids.uuid7,
             )
             return await work(fleet, operator())
     finally:
         await queue.close()
         await database.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @click.group(cls=Group)
@@ -89,7 +98,7 @@ def list_providers(*, as_json: bool) -> None:
         print_json({"items": known})
         return
     print_table(
-        ("PROVIDER", "BREAKER", "PARKED", "PROBE", "WHY"),
+        ("PROVIDER", "BREAKER", "PARKED", "CALLS/H", "FAILED", "P95", "WHY"),
         [_row(provider) for provider in known],
         empty="There are no providers: each is a file in integrations/.",
     )
@@ -192,9 +201,16 @@ def _row(provider: ProviderView) -> Sequence[object]:
         provider.name,
         _state(provider),
         f"{provider.parked_jobs}{more}",
-        "yes" if provider.probe else None,
+        *_lately(provider.last_hour),
         why,
     )
+
+
+def _lately(summary: CallsSummary | None) -> Sequence[object]:
+    if summary is None:
+        return (0, None, None)
+    rate = None if summary.error_rate is None else f"{summary.error_rate:.1%}"
+    return (summary.calls, rate, f"{summary.seconds.p95 * 1000:.0f} ms" if summary.seconds else None)
 
 
 def _state(provider: ProviderView) -> str:
@@ -217,10 +233,22 @@ def _fields(provider: ProviderView) -> Sequence[tuple[str, object]]:
         ("not called", [breaker.target for breaker in provider.breakers if breaker.state == "open"]),
         ("parked jobs", f"{provider.parked_jobs}{'+' if provider.parked_bounded else ''}"),
         ("next tries at", provider.next_parked_at),
+        ("last hour", _hour(provider.last_hour)),
         ("per second", provider.per_second),
         ("at once", provider.concurrent),
         ("timeout", f"{provider.timeout_seconds:g} s"),
         ("probe", provider.probe or f"none: {provider.no_probe}"),
+    )
+
+
+def _hour(summary: CallsSummary | None) -> str:
+    if summary is None:
+        return "not called"
+    took = summary.seconds
+    times = f"; p50 {took.p50:.3f} s, p95 {took.p95:.3f} s, p99 {took.p99:.3f} s" if took else ""
+    return (
+        f"{summary.calls} calls, {summary.failed} failed, {summary.refused} refused,"
+        f" {summary.skipped} not sent{times}"
     )
 
 

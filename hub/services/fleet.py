@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -19,9 +19,12 @@ from hub.infra.store.overrides import OverrideStore
 from hub.registry import Registry
 from hub.services.fleet_views import BreakerView, OverrideView, ProbeView, ProviderView, WorkerView
 from hub.services.operate import actor_of
+from hub.services.statistics import Statistics
+from hub.services.statistics_views import ProviderSeries
 
 # A person waits for it.
 PROBE_PATIENCE = 10.0
+_HOUR = timedelta(hours=1)
 
 SendProbe = Callable[[Operation[Any, Any], Any, Call, float], Awaitable[Any]]
 CallOf = Callable[[Provider, str, str], Call]
@@ -42,6 +45,7 @@ class Fleet:
         store: where it reads.
         overrides: where orders about breakers are kept.
         learn: makes the breakers of this process obey them at once.
+        statistics: how providers answered lately.
         registry: the providers there are.
         breakers: how they are, as far as this process knows.
         send: sends a probe.
@@ -55,6 +59,7 @@ class Fleet:
         store: FleetStore,
         overrides: OverrideStore,
         learn: Callable[[], Awaitable[None]],
+        statistics: Statistics,
         registry: Registry,
         breakers: Snapshots,
         *,
@@ -66,6 +71,7 @@ class Fleet:
         self._store = store
         self._overrides = overrides
         self._learn = learn
+        self._statistics = statistics
         self._registry = registry
         self._breakers = breakers
         self._send = send
@@ -154,6 +160,7 @@ class Fleet:
 
     async def _views(self, providers: Sequence[Provider]) -> list[ProviderView]:
         parked = await self._store.parked()
+        lately = await self._statistics.calls(_HOUR)
         forced = {held.override.provider: held.override for held in await self._overrides.standing()}
         now, snapshot = self._clock(), self._breakers.snapshot()
         return [
@@ -163,6 +170,7 @@ class Fleet:
                 forced.get(provider.name),
                 parked.get(provider.name),
                 self._registry.probe_of(provider.name),
+                lately.get(provider.name),
             )
             for provider in providers
         ]
@@ -192,6 +200,7 @@ def _provider_view(
     forced: Override | None,
     parked: Parked | None,
     probe: Operation[Any, Any] | None,
+    lately: ProviderSeries | None,
 ) -> ProviderView:
     kept = provider.idempotency.kept_for.total_seconds() if provider.idempotency else None
     return ProviderView(
@@ -208,6 +217,7 @@ def _provider_view(
         next_parked_at=parked.next_at if parked else None,
         probe=probe.name if probe else None,
         no_probe=provider.no_probe or None,
+        last_hour=lately.summary if lately else None,
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from hub.domain.overrides import Forced
+from hub.services.statistics_views import CallsSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class ProviderView:
         next_parked_at: when the first of them tries again.
         probe: the operation that a probe sends; null if it has none.
         no_probe: why it has none.
+        last_hour: how it answered all workers within the last hour; null if it was not called.
     """
 
     name: str
@@ -80,6 +82,7 @@ class ProviderView:
     next_parked_at: datetime | None
     probe: str | None
     no_probe: str | None
+    last_hour: CallsSummary | None
 
 
 @dataclass(frozen=True, slots=True)

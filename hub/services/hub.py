@@ -16,6 +16,7 @@ from hub.infra.sentry import Reporter
 from hub.infra.store.database import Database
 from hub.registry import Registry
 from hub.services.audit import AuditTrail
+from hub.services.call_statistics import CallStatistics
 from hub.services.companions import Companions
 from hub.services.fleet import Fleet
 from hub.services.gauges import Gauges
@@ -28,6 +29,7 @@ from hub.services.logins import Logins
 from hub.services.operate import Operate
 from hub.services.operators import Operators
 from hub.services.plans import Plans
+from hub.services.statistics import Statistics
 from hub.services.submit import Submit
 from hub.services.waking import Waking
 
@@ -53,6 +55,8 @@ class Hub:
     logins: Logins
     fleet: Fleet
     audit: AuditTrail
+    statistics: Statistics
+    call_statistics: CallStatistics
     sender: Sender
     breakers: Breakers
     companions: Companions

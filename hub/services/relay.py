@@ -74,6 +74,7 @@ class Relay:
         telemetry: Telemetry,
         waking: Waking,
         inbox: InboxStore,
+        beside: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._store = store
         self._execution = execution
@@ -85,6 +86,7 @@ class Relay:
         self._telemetry = telemetry
         self._waking = waking
         self._inbox = inbox
+        self._beside = beside
         self._moved = telemetry.metrics.relayed
         self._wanted = asyncio.Event()
         self._held_at = 0.0
@@ -98,7 +100,7 @@ class Relay:
 
     async def run(self) -> None:
         """Look for work until cancelled. Troubles of the stores are reported, and pass."""
-        loops = (self._refill_loop, self._sweep_loop, self._wake_loop)
+        loops = (self._refill_loop, self._sweep_loop, self._wake_loop, *self._beside)
         await asyncio.gather(*[self._forever(loop) for loop in loops])
 
     async def refill(self) -> int:

@@ -122,8 +122,11 @@ _MOST_CODES = 50
 _CODE = re.compile(r"[a-z0-9_.-]{1,64}")
 
 
-def counted(send: Send, metrics: Metrics) -> Send:
-    """The same sender, counting and timing every call by what came of it."""
+Note = Callable[[str, CallError | None, float], None]
+
+
+def counted(send: Send, metrics: Metrics, note: Note = lambda _provider, _error, _seconds: None) -> Send:
+    """The same sender, counting and timing every call by what came of it; `note` is told of each that was not broken off."""
     codes: dict[str, set[str]] = {}
 
     def known(provider: str, code: str) -> str:
@@ -139,8 +142,10 @@ def counted(send: Send, metrics: Metrics) -> Send:
         try:
             result = await send(operation, args, call)
             outcome = "confirmed"
+            note(provider, None, perf_counter() - began)
         except CallError as error:
             outcome = known(provider, error.code)
+            note(provider, error, perf_counter() - began)
             raise
         finally:
             label = f"{operation.method} {operation.path}"

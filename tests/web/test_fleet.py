@@ -60,3 +60,13 @@ async def test_workers_are_listed(shop: Client, query: Query) -> None:
     )
     [worker] = (await shop.get("/v1/workers")).json["items"]
     assert (worker["host"], worker["pid"], worker["alive"], worker["running"]) == ("box", 7, True, 0)
+
+
+async def test_statistics_are_for_those_who_see_everything(admin: Client, shop: Client) -> None:
+    """They tell of every application's work; a length that cannot be read is refused."""
+    assert (await shop.get("/v1/statistics")).status == 403
+    view = (await admin.get("/v1/statistics?since=90m")).json
+    assert view["step_seconds"] == 300
+    assert len(view["attempts"]) == 18
+    wrong = await admin.get("/v1/statistics?since=yesterday")
+    assert (wrong.status, wrong.json["errors"][0]["pointer"]) == (422, "/query/since")

@@ -17,7 +17,7 @@ from hub.services.views import (
     ReplayedEvent,
 )
 from hub.web import health, inbound
-from hub.web.api import audit, errors, events, examples, fleet, jobs, operators, plans, queues
+from hub.web.api import audit, errors, events, examples, fleet, jobs, operators, plans, queues, statistics
 from hub.web.api.submissions import submission_shape
 from hub.web.endpoints import Endpoint, Outcome, Shape
 from hub.web.problems import ProblemDocument
@@ -85,6 +85,7 @@ def endpoints_of(registry: Registry) -> tuple[Endpoint, ...]:
         *plans.endpoints(),
         *operators.endpoints(),
         *audit.endpoints(),
+        *statistics.endpoints(),
         _webhook(),
         *_health(),
     )

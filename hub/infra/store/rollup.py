@@ -1,0 +1,159 @@
+"""Adding up what happened: attempts from their own table, minute by minute, and depths as they are looked at.
+
+One process at a time: whoever holds the row of `marks`. What was added up and how far it went is one transaction, so
+nothing is counted twice or left out, however it ends.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from hub.domain.histograms import BOUNDS, SIZE
+from hub.domain.spans import HOURS_KEPT, MINUTES_KEPT
+from hub.infra.store.database import Database
+from hub.infra.store.depths import Depth
+
+# An attempt's row carries the time at which its statement began, and is seen when that is committed. Statements take 15
+# seconds at most (see hub.infra.store.database), so what is older than this is complete.
+SETTLED = timedelta(seconds=40)
+
+_BUCKETS = ", ".join(f"count(*) FILTER (WHERE bucket = {place})" for place in range(SIZE))
+_THRESHOLDS = ", ".join(str(bound) for bound in BOUNDS)
+_SUM = "ARRAY(SELECT o + n FROM unnest({old}, excluded.buckets) AS pair(o, n))"
+
+_TURN = text("""
+SELECT upto, least(upto + make_interval(secs => :step),
+                   date_trunc('minute', now() - make_interval(secs => :settled), 'UTC')) AS until
+FROM marks WHERE name = 'attempt_statistics' FOR UPDATE SKIP LOCKED
+""")
+
+_BEGIN = text("""
+INSERT INTO marks (name, upto) VALUES ('attempt_statistics', date_trunc('hour', now() - make_interval(secs => :kept), 'UTC'))
+ON CONFLICT DO NOTHING
+""")
+
+# The range is found by attempts_throughput; the queue of each attempt by its job's key.
+_ROLL_UP = text(f"""
+WITH ended AS (
+    SELECT date_trunc('minute', t.finished_at, 'UTC') AS at, j.queue, t.outcome, took.seconds,
+           width_bucket(took.seconds, ARRAY[{_THRESHOLDS}]::float8[]) AS bucket
+    FROM attempts t JOIN jobs j ON j.id = t.job_id
+    CROSS JOIN LATERAL (
+        SELECT greatest(CAST(extract(epoch FROM t.finished_at - t.started_at) AS float8), 0) AS seconds
+    ) took
+    WHERE t.finished_at >= :since AND t.finished_at < :until
+), minutes AS (
+    INSERT INTO attempt_statistics (grain, at, queue, outcome, attempts, seconds, buckets)
+    SELECT 'minute', at, queue, outcome, count(*), sum(seconds), ARRAY[{_BUCKETS}] FROM ended GROUP BY 2, 3, 4
+    ON CONFLICT (grain, at, queue, outcome) DO UPDATE SET
+        attempts = excluded.attempts, seconds = excluded.seconds, buckets = excluded.buckets
+), hours AS (
+    INSERT INTO attempt_statistics AS h (grain, at, queue, outcome, attempts, seconds, buckets)
+    SELECT 'hour', date_trunc('hour', at, 'UTC'), queue, outcome, count(*), sum(seconds), ARRAY[{_BUCKETS}]
+    FROM ended GROUP BY 2, 3, 4
+    ON CONFLICT (grain, at, queue, outcome) DO UPDATE SET
+        attempts = h.attempts + excluded.attempts, seconds = h.seconds + excluded.seconds,
+        buckets = {_SUM.format(old="h.buckets")}
+)
+UPDATE marks SET upto = :until WHERE name = 'attempt_statistics' RETURNING (SELECT count(*) FROM ended)
+""")  # noqa: S608 - constants
+
+_SAMPLE = text("""
+WITH seen AS (
+    SELECT * FROM unnest(CAST(:queue AS text[]), CAST(:depth AS int[]), CAST(:oldest AS float8[])) AS s(queue, depth, oldest)
+), minutes AS (
+    INSERT INTO queue_statistics (grain, at, queue, depth, oldest_due_seconds)
+    SELECT 'minute', date_trunc('minute', now(), 'UTC'), queue, depth, oldest FROM seen
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO queue_statistics AS h (grain, at, queue, depth, oldest_due_seconds)
+SELECT 'hour', date_trunc('hour', now(), 'UTC'), queue, depth, oldest FROM seen
+ON CONFLICT (grain, at, queue) DO UPDATE SET depth = greatest(h.depth, excluded.depth),
+    oldest_due_seconds = greatest(h.oldest_due_seconds, excluded.oldest_due_seconds)
+""")
+
+# What was called since the last time; the same for the minute and for the hour.
+_ADD_CALLS = text(f"""
+INSERT INTO call_statistics AS c (grain, at, provider, calls, failed, refused, skipped, seconds, buckets)
+SELECT g.grain, date_trunc(g.grain, now(), 'UTC'), n.provider, n.calls, n.failed, n.refused, n.skipped, n.seconds,
+       CAST(n.buckets AS bigint[])
+FROM unnest(CAST(:provider AS text[]), CAST(:calls AS bigint[]), CAST(:failed AS bigint[]), CAST(:refused AS bigint[]),
+            CAST(:skipped AS bigint[]), CAST(:seconds AS float8[]), CAST(:buckets AS text[]))
+     AS n(provider, calls, failed, refused, skipped, seconds, buckets)
+CROSS JOIN (VALUES ('minute'), ('hour')) AS g(grain)
+ORDER BY 1, 2, 3
+ON CONFLICT (grain, at, provider) DO UPDATE SET
+    calls = c.calls + excluded.calls, failed = c.failed + excluded.failed, refused = c.refused + excluded.refused,
+    skipped = c.skipped + excluded.skipped, seconds = c.seconds + excluded.seconds,
+    buckets = {_SUM.format(old="c.buckets")}
+""")  # noqa: S608 - constants
+
+_PRUNE = tuple(
+    text(f"DELETE FROM {table} WHERE grain = :grain AND at < now() - make_interval(secs => :kept)")  # noqa: S608
+    for table in ("attempt_statistics", "call_statistics", "queue_statistics")
+)
+
+
+@dataclass(slots=True)
+class CallTally:
+    """Calls to one provider that were not written down yet; see the table for what is counted."""
+
+    calls: int
+    failed: int
+    refused: int
+    skipped: int
+    seconds: float
+    buckets: list[int]
+
+
+class RollupStore:
+    """Writes statistics."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def roll_up(self, step: timedelta) -> int | None:
+        """Add up the attempts of the next minutes, so many at most; gives how many attempts there were.
+
+        None where there is nothing to do: all that is complete is added up, or another process is at it.
+        """
+        async with self._database.transaction() as connection:
+            await connection.execute(_BEGIN, {"kept": MINUTES_KEPT.total_seconds()})
+            times = {"step": step.total_seconds(), "settled": SETTLED.total_seconds()}
+            turn = (await connection.execute(_TURN, times)).first()
+            if turn is None or turn.until <= turn.upto:
+                return None
+            counted = await connection.execute(_ROLL_UP, {"since": turn.upto, "until": turn.until})
+            return int(counted.scalar_one())
+
+    async def upto(self) -> datetime | None:
+        """How far attempts are added up; None before the first time."""
+        rows = await self._database.run(text("SELECT upto FROM marks WHERE name = 'attempt_statistics'"))
+        return rows[0][0] if rows else None
+
+    async def sample(self, depths: Sequence[Depth]) -> None:
+        """Keep how much waits now; once a minute counts."""
+        columns = {
+            "queue": [depth.queue for depth in depths],
+            "depth": [depth.jobs for depth in depths],
+            "oldest": [depth.oldest for depth in depths],
+        }
+        await self._database.run(_SAMPLE, columns)
+
+    async def add_calls(self, tallies: Mapping[str, CallTally]) -> None:
+        """Add what one process has called since the last time."""
+        ordered = sorted(tallies.items())
+        columns = {"provider": [provider for provider, _ in ordered]} | {
+            name: [getattr(tally, name) for _, tally in ordered]
+            for name in ("calls", "failed", "refused", "skipped", "seconds")
+        }
+        buckets = [f"{{{','.join(map(str, tally.buckets))}}}" for _, tally in ordered]
+        await self._database.run(_ADD_CALLS, {**columns, "buckets": buckets})
+
+    async def prune(self) -> None:
+        """Forget what is older than statistics are kept."""
+        for statement in _PRUNE:
+            for grain, kept in (("minute", MINUTES_KEPT), ("hour", HOURS_KEPT)):
+                await self._database.run(statement, {"grain": grain, "kept": kept.total_seconds()})

@@ -1,0 +1,213 @@
+"""Statistics: every attempt counted once, whoever counts and however often it is interrupted."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from hub import JobContext, job
+from hub.domain.errors import NoAnswer, Unavailable
+from hub.domain.histograms import bucket_of
+from hub.domain.jobs import OutcomeKind
+from hub.infra.store.depths import Depth, DepthStore
+from hub.infra.store.rollup import SETTLED, CallTally, RollupStore
+from hub.services.call_statistics import CallStatistics
+from hub.services.statistics import Bookkeeping
+from tests.services import shop
+from tests.services.conftest import Start
+from tests.services.engine import Engine
+from tests.services.shop import Order, says
+
+HOUR = timedelta(hours=1)
+
+
+@job(queue="default")
+async def buy(ctx: JobContext, args: Order) -> shop.Done:
+    return await ctx.call(shop.charge, item=args.item)
+
+
+def keeping(engine: Engine) -> Bookkeeping:
+    return Bookkeeping(RollupStore(engine.hub.database), DepthStore(engine.hub.database), engine.hub.queue)
+
+
+async def ended(engine: Engine, outcome: OutcomeKind, ago: str, took: str, times: int = 1) -> None:
+    """So many attempts that ended so long ago."""
+    made = await engine.submit("test_statistics.buy")
+    await engine.sql(
+        "INSERT INTO attempts (job_id, number, generation, outcome, worker_id, started_at, finished_at)"
+        " SELECT :job, n, 1, :outcome, :job, now() - CAST(:ago AS interval) - CAST(:took AS interval),"
+        " now() - CAST(:ago AS interval) FROM generate_series(1, :times) n",
+        job=made,
+        outcome=outcome.value,
+        ago=_interval(ago),
+        took=_interval(took),
+        times=times,
+    )
+
+
+def _interval(text: str) -> timedelta:
+    value, unit = text.split()
+    return timedelta(**{unit: float(value)})
+
+
+async def counted(engine: Engine) -> dict[tuple[str, str], int]:
+    rows = await engine.sql(
+        "SELECT grain, outcome, CAST(sum(attempts) AS int) AS attempts FROM attempt_statistics GROUP BY 1, 2"
+    )
+    return {(row.grain, row.outcome): row.attempts for row in rows}
+
+
+async def test_attempts_are_added_up_by_minute_and_hour(start: Start) -> None:
+    """By what they came to and how long they ran; what may not be complete yet is left for the next time."""
+    engine = await start(buy)
+    await ended(engine, OutcomeKind.SUCCEEDED, "3 minutes", "0.2 seconds", times=5)
+    await ended(engine, OutcomeKind.FAILED, "3 minutes", "7 seconds")
+    await ended(engine, OutcomeKind.SUCCEEDED, "100 minutes", "0.2 seconds", times=2)
+    await ended(engine, OutcomeKind.SUCCEEDED, "0 seconds", "0.2 seconds")
+    await keeping(engine).catch_up()
+    once = {
+        ("minute", "succeeded"): 7,
+        ("minute", "failed"): 1,
+        ("hour", "succeeded"): 7,
+        ("hour", "failed"): 1,
+    }
+    assert await counted(engine) == once
+    await keeping(engine).catch_up()
+    assert await counted(engine) == once
+    rows = await engine.sql(
+        "SELECT outcome, buckets FROM attempt_statistics WHERE grain = 'hour' ORDER BY at"
+    )
+    for row in rows:
+        place = bucket_of(7 if row.outcome == "failed" else 0.2)
+        assert row.buckets[place] == sum(row.buckets) > 0
+    [mark] = await engine.sql("SELECT now() - upto AS behind FROM marks")
+    assert SETTLED <= mark.behind < SETTLED + timedelta(minutes=1)
+
+
+async def test_two_that_add_up_at_once_count_nothing_twice(start: Start) -> None:
+    """Each takes the row of the mark, or leaves it to whoever has it."""
+    engine = await start(buy)
+    await ended(engine, OutcomeKind.SUCCEEDED, "3 minutes", "1 seconds", times=20)
+    await asyncio.gather(*[keeping(engine).catch_up() for _ in range(4)])
+    await keeping(engine).catch_up()
+    assert await counted(engine) == {("minute", "succeeded"): 20, ("hour", "succeeded"): 20}
+
+
+async def test_what_was_interrupted_is_added_up_again_and_once(start: Start) -> None:
+    """What was counted and how far it went are one transaction."""
+    engine = await start(buy)
+    await ended(engine, OutcomeKind.SUCCEEDED, "3 minutes", "1 seconds")
+    await keeping(engine).catch_up()
+    await ended(engine, OutcomeKind.SUCCEEDED, "2 minutes", "1 seconds")
+    await engine.sql("UPDATE marks SET upto = upto - interval '30 minutes'")
+    await engine.sql(
+        "ALTER TABLE marks ADD CONSTRAINT broken CHECK (upto < now() - interval '10 minutes') NOT VALID"
+    )
+    with pytest.raises(Exception, match="broken"):
+        await keeping(engine).catch_up()
+    assert (await counted(engine))["minute", "succeeded"] == 1
+    await engine.sql("ALTER TABLE marks DROP CONSTRAINT broken")
+    await engine.sql("DELETE FROM attempt_statistics WHERE grain = 'hour'")
+    await keeping(engine).catch_up()
+    assert await counted(engine) == {("minute", "succeeded"): 2, ("hour", "succeeded"): 2}
+
+
+async def test_what_is_older_than_it_is_kept_is_forgotten(start: Start) -> None:
+    """Minutes after two days, hours after three months."""
+    engine = await start(buy)
+    store = RollupStore(engine.hub.database)
+    await store.sample([Depth("default", 3, 1.5)])
+    await engine.sql(
+        "INSERT INTO queue_statistics SELECT grain, now() - age, 'default', 1, 1 FROM (VALUES"
+        " ('minute', interval '47 hours'), ('minute', interval '49 hours'),"
+        " ('hour', interval '89 days'), ('hour', interval '91 days')) AS old(grain, age)"
+    )
+    await store.prune()
+    left = await engine.sql(
+        "SELECT grain FROM queue_statistics WHERE at < now() - interval '1 day' ORDER BY grain"
+    )
+    assert [row.grain for row in left] == ["hour", "minute"]
+
+
+async def test_calls_are_counted_by_what_came_of_them(start: Start, server: shop.Server) -> None:
+    """Good, unwell, a no, and what was not sent; and a process's last are written when it ends."""
+    engine = await start(buy)
+    server.answers = [says(402), says(503)]
+    for _ in range(3):
+        await engine.submit("test_statistics.buy")
+        await engine.work()
+    engine.hub.breakers.of("shop").open_until(engine.hub.breakers.clock() + 60)
+    await engine.submit("test_statistics.buy")
+    await engine.work()
+    await engine.hub.call_statistics.flush()
+    series = await engine.hub.statistics.calls(HOUR)
+    summary = series["shop"].summary
+    assert (summary.calls, summary.failed, summary.refused, summary.skipped) == (3, 1, 1, 1)
+    assert summary.error_rate == pytest.approx(1 / 3, abs=1e-3)
+    assert summary.seconds
+    assert 0 < summary.seconds.p50 < 5
+    assert sum(point.calls for point in series["shop"].points) == 3
+    view = await engine.hub.fleet.provider("shop")
+    assert view.last_hour == summary
+
+
+async def test_calls_that_could_not_be_written_are_written_later() -> None:
+    """With those of meanwhile; nothing is counted twice."""
+
+    class Broken(RollupStore):
+        def __init__(self) -> None:
+            self.fails = True
+            self.written: dict[str, CallTally] = {}
+
+        async def add_calls(self, tallies: object) -> None:
+            if self.fails:
+                raise Unavailable("gone")
+            assert isinstance(tallies, dict)
+            self.written |= tallies
+
+    store = Broken()
+    statistics = CallStatistics(store)
+    statistics.note("shop", None, 0.2)
+    with pytest.raises(Unavailable):
+        await statistics.flush()
+    statistics.note("shop", NoAnswer("timeout"), 20.0)
+    store.fails = False
+    await statistics.flush()
+    tally = store.written["shop"]
+    assert (tally.calls, tally.failed, tally.seconds, sum(tally.buckets)) == (2, 1, 20.2, 2)
+    store.written.clear()
+    await statistics.flush()
+    assert store.written == {}
+
+
+async def test_what_a_process_counted_last_is_written_when_it_ends(start: Start) -> None:
+    """A deploy does not lose the calls of its last seconds."""
+    engine = await start(buy)
+    statistics = CallStatistics(RollupStore(engine.hub.database))
+    running = asyncio.create_task(statistics.run())
+    await asyncio.sleep(0)
+    statistics.note("post", None, 0.1)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await engine.hub.statistics.calls(HOUR))["post"].summary.calls == 1
+
+
+async def test_the_answer_has_a_point_for_each_step(start: Start) -> None:
+    """Also for those in which nothing happened; of one queue alone if asked."""
+    engine = await start(buy)
+    await ended(engine, OutcomeKind.SUCCEEDED, "3 minutes", "0.2 seconds", times=5)
+    await ended(engine, OutcomeKind.SNOOZED, "3 minutes", "0.1 seconds", times=2)
+    book = keeping(engine)
+    await book.keep()
+    view = await engine.hub.statistics.over(timedelta(hours=24))
+    assert len(view.attempts) == 24
+    assert sum(point.succeeded for point in view.attempts) == 5
+    assert sum(point.other for point in view.attempts) == 2
+    [took] = {point.seconds for point in view.attempts if point.seconds}
+    assert 0.1 <= took.p50 <= 0.25
+    [queue] = [one for one in view.queues if one.queue == "default"]
+    assert queue.points[-1].depth == 2
+    assert queue.points[0].depth is None
+    other = await engine.hub.statistics.over(timedelta(hours=24), queue="nothing")
+    assert sum(point.succeeded for point in other.attempts) == 0
