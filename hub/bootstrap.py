@@ -52,7 +52,9 @@ from hub.infra.store.relay import RelayStore
 from hub.infra.store.rollup import RollupStore
 from hub.infra.store.statistics import StatisticsStore
 from hub.infra.store.steps import StepStore
+from hub.infra.store.timeline import TimelineStore
 from hub.infra.store.waits import WaitStore
+from hub.infra.store.why import WhyStore
 from hub.registry import Registry
 from hub.services.attempt import Tools
 from hub.services.audit import AuditTrail
@@ -80,7 +82,9 @@ from hub.services.searching import where_of
 from hub.services.statistics import Bookkeeping, Statistics
 from hub.services.submit import Submit
 from hub.services.telemetry import Telemetry, counted, tell_changes
+from hub.services.timeline import Timeline
 from hub.services.waking import Waking
+from hub.services.why import Why
 
 # How long a start leaves a database alone that is away. Seconds.
 _AGAIN = 0.5
@@ -205,6 +209,8 @@ async def build(
                 OperationsStore(database, registry.providers), inspect, registry, new_id=around.new_id
             ),
             plans=make_plans(database, registry, clock=around.clock, new_id=around.new_id),
+            timeline=Timeline(TimelineStore(database), redactor, list(registry.sources)),
+            why=Why(WhyStore(database), queue.place, breakers.snapshot, bound=config.relay.buffer_limit),
             keys=Keys(KeyStore(database), new_id=around.new_id, new_secret=_new_secret, bounds=bounds),
             inbox=Inbox(InboxStore(database), new_id=around.new_id),
             operators=Operators(

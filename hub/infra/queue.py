@@ -91,6 +91,19 @@ class Look:
     forgotten: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a job stands in the ready buffer of its queue; None for what is not known.
+
+    Attributes:
+        position: how many come before it; None if it is not there.
+        depth: how many there are.
+    """
+
+    position: int | None = None
+    depth: int | None = None
+
+
 class ReadyQueue:
     """The ready buffers of all queues.
 
@@ -148,6 +161,15 @@ class ReadyQueue:
         for queue in queues:
             pipe.zcard(key_of(queue))
         return dict(zip(queues, await _guard(pipe.execute()), strict=True))
+
+    async def place(self, queue: str, job: UUID, dispatch: int) -> Place:
+        """Where a job stands under this hand-over, in one round trip. Suspects stand in a set of their own."""
+        member, pipe = f"{job.hex}:{dispatch}", self.redis.pipeline(transaction=False)
+        pipe.zrank(key_of(queue), member)
+        pipe.zrank(suspects_of(queue), member)
+        pipe.zcard(key_of(queue))
+        ready, suspect, depth = await _guard(pipe.execute())
+        return Place(suspect if ready is None else ready, depth)
 
     async def look(self, queues: Sequence[str]) -> Look:
         """The depths, and whether what was handed over before is still there, in one round trip."""

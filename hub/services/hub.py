@@ -31,7 +31,9 @@ from hub.services.operators import Operators
 from hub.services.plans import Plans
 from hub.services.statistics import Statistics
 from hub.services.submit import Submit
+from hub.services.timeline import Timeline
 from hub.services.waking import Waking
+from hub.services.why import Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Hub:
     operate: Operate
     plans: Plans
     inbox: Inbox
+    timeline: Timeline
+    why: Why
     keys: Keys
     operators: Operators
     logins: Logins

@@ -30,12 +30,11 @@ async def start(database_url: str, redis_url: str, server: shop.Server) -> Async
             *jobs: JobSpec,
             sources: tuple[Any, ...] = (),
             operations: tuple[Any, ...] = (),
+            providers: tuple[Any, ...] = (shop.shop, shop.post),
             environ: dict[str, str] | None = None,
             **around: Any,
         ) -> Engine:
-            registry = Registry.of(
-                providers=[shop.shop, shop.post], sources=sources, jobs=jobs, operations=operations
-            )
+            registry = Registry.of(providers=providers, sources=sources, jobs=jobs, operations=operations)
             surroundings = Surroundings(transport=server, **around)
             return await stack.enter_async_context(
                 engine(registry, database_url, redis_url, surroundings, environ)

@@ -1,7 +1,9 @@
 """What people may do to jobs, and what becomes of these: parts of statements, the same for one job and for thousands.
 
 `j` is the row that is changed, `b` the same job as it was before; `:decided` says that a person who may judge effects says
-why, and `:judged` that they have looked up even what the job itself did not call uncertain; of `b`, `uncertain` is `hub.infra.store.safety.UNCERTAIN`, which takes the parameters of `protection`. What a part of this page allows, a pure rule in `hub.domain` has to allow too; the statement is the last word.
+why, and `:judged` that they have looked up even what the job itself did not call uncertain; of `b`, `uncertain` is
+`hub.infra.store.safety.UNCERTAIN`, which takes the parameters of `protection`. What a part of this page allows, a pure rule
+in `hub.domain` has to allow too; the statement is the last word.
 """
 
 from hub.infra.store.safety import UNCERTAIN
@@ -12,7 +14,8 @@ UNDOABLE = (
 )
 
 RETRYABLE = f"""
-    (j.state IN ('failed', 'cancelled') AND (NOT {UNCERTAIN} OR :decided AND (j.reason = 'uncertain' OR :judged)) OR j.state = 'retrying'
+    (j.state IN ('failed', 'cancelled') AND (NOT {UNCERTAIN} OR :decided AND (j.reason = 'uncertain' OR :judged))
+     OR j.state = 'retrying'
      OR j.state = 'held' AND j.reason IN ('args_unknown', 'steps_changed'))
     AND j.undone_at IS NULL
 """

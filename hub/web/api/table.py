@@ -17,7 +17,19 @@ from hub.services.views import (
     ReplayedEvent,
 )
 from hub.web import health, inbound
-from hub.web.api import audit, errors, events, examples, fleet, jobs, operators, plans, queues, statistics
+from hub.web.api import (
+    audit,
+    errors,
+    events,
+    examples,
+    fleet,
+    jobs,
+    operators,
+    plans,
+    queues,
+    statistics,
+    stories,
+)
 from hub.web.api.submissions import submission_shape
 from hub.web.endpoints import Endpoint, Outcome, Shape
 from hub.web.problems import ProblemDocument
@@ -86,6 +98,7 @@ def endpoints_of(registry: Registry) -> tuple[Endpoint, ...]:
         *operators.endpoints(),
         *audit.endpoints(),
         *statistics.endpoints(),
+        *stories.endpoints(),
         _webhook(),
         *_health(),
     )

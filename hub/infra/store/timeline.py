@@ -1,0 +1,290 @@
+"""What is on record of some jobs, each kind of record by its index, in order of time and bounded.
+
+Every query takes where the page begins and how many rows it may give for one job, so that a job with ten thousand attempts
+costs as much as one with a hundred.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+
+from hub.infra.store.database import Database
+
+MOST_JOBS = 100  # of one combined timeline
+BODY = 16_384  # bytes of an event's body that are shown
+ANSWER = 8_192  # bytes of a step's answer that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which part of the time is read.
+
+    Attributes:
+        bound: nothing before it, or nothing after it if `newest_first`; None for no bound.
+        limit: the most rows of one kind for one job.
+    """
+
+    bound: datetime | None
+    limit: int
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoryJob:
+    """A job's row, as far as a timeline tells it."""
+
+    id: UUID
+    name: str
+    state: str
+    reason: str | None
+    queue: str
+    priority: int
+    run_at: datetime
+    created_at: datetime
+    started_at: datetime | None
+    settled_at: datetime | None
+    undone_at: datetime | None
+    application: str | None
+    idempotency_key: str | None
+    correlation_id: str
+    tags: list[str]
+    event_id: UUID | None
+    parent_id: UUID | None
+    attempt: int
+    generation: int
+    error_code: str | None
+    error_message: str | None
+    worker_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoryAttempt:
+    """A finished attempt, with whoever made it, if that worker is still known, and when the next was begun."""
+
+    job: UUID
+    number: int
+    generation: int
+    outcome: str
+    error_code: str | None
+    error_message: str | None
+    worker_id: UUID
+    started_at: datetime
+    finished_at: datetime
+    host: str | None
+    pid: int | None
+    release: str | None
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoryStep:
+    """A line of the ledger. `answer` is None where there is none, or where it is longer than is shown (`answer_size`)."""
+
+    job: UUID
+    position: int
+    name: str
+    provider: str | None
+    effect: str
+    certainty: str
+    serial: int
+    sends: int
+    attempt: int
+    idempotency_key: str | None
+    digest: str
+    kind: str
+    answer: Any = field(repr=False)
+    answer_size: int | None
+    error_code: str | None
+    error_message: str | None
+    at: datetime
+    last_sent_at: datetime | None
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoryEvent:
+    """A received webhook; `body` is at most the first BODY bytes, None when retention has emptied it."""
+
+    id: UUID
+    source: str
+    external_id: str
+    type: str
+    subject: str | None
+    correlation_id: str
+    occurred_at: datetime | None
+    received_at: datetime
+    size: int | None
+    headers: dict[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoryNote:
+    """A line of the audit log."""
+
+    id: UUID
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: Any
+
+
+_OWN = "(CAST(:application AS uuid) IS NULL OR j.application_id = :application)"
+_JOB = """
+    j.id, j.name, j.state, j.reason, j.queue, j.priority, j.run_at, j.created_at, j.started_at, j.settled_at, j.undone_at,
+    a.name, j.idempotency_key, j.correlation_id, j.tags, j.event_id, j.parent_id, j.attempt, j.generation, j.error_code,
+    j.error_message, j.worker_id
+"""
+_FROM = "jobs j LEFT JOIN applications a ON a.id = j.application_id"
+
+_BY_ID = text(f"SELECT {_JOB} FROM {_FROM} WHERE j.id = :wanted AND {_OWN} LIMIT :most")  # noqa: S608 - constants
+_BY_CORRELATION = text(
+    f"SELECT {_JOB} FROM {_FROM} WHERE j.correlation_id = :wanted AND {_OWN} ORDER BY j.id DESC LIMIT :most"  # noqa: S608
+)
+# Served by the index on tags alone: in the order of ids it would read through jobs without that tag.
+_BY_TAG = text(f"""
+WITH tagged AS MATERIALIZED (
+    SELECT id FROM jobs WHERE tags <> '[]' AND tags @> jsonb_build_array(CAST(:wanted AS text))
+)
+SELECT {_JOB} FROM tagged t JOIN jobs j ON j.id = t.id LEFT JOIN applications a ON a.id = j.application_id
+WHERE {_OWN} ORDER BY j.id DESC LIMIT :most
+""")  # noqa: S608 - constants
+# Whom its events have started, and who waits for one now.
+_BY_SUBJECT = text(f"""
+WITH about AS (
+    SELECT id FROM events WHERE source = ANY(CAST(:sources AS text[])) AND subject = :wanted
+    ORDER BY received_at DESC LIMIT :most
+), concerned AS (
+    SELECT j.id FROM about e JOIN jobs j ON j.event_id = e.id
+    UNION
+    SELECT w.job_id FROM waits w WHERE w.source = ANY(CAST(:sources AS text[])) AND w.subject = :wanted
+)
+SELECT {_JOB} FROM concerned c JOIN jobs j ON j.id = c.id LEFT JOIN applications a ON a.id = j.application_id
+WHERE {_OWN} ORDER BY j.id DESC LIMIT :most
+""")  # noqa: S608 - constants
+
+_EVENT = """
+    e.id, e.source, e.external_id, e.type, e.subject, e.correlation_id, e.occurred_at, e.received_at, octet_length(e.body),
+    e.headers, substring(e.body FROM 1 FOR :body)
+"""
+
+
+class TimelineStore:
+    """Reads what is on record."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def job(self, job: UUID, application: UUID | None) -> list[StoryJob]:
+        """One job, if it is there and within reach."""
+        return await self._jobs(_BY_ID, application, wanted=job)
+
+    async def correlated(self, correlation_id: str, application: UUID | None) -> list[StoryJob]:
+        """Jobs of one correlation id, the newest first; one more than MOST_JOBS if there are more."""
+        return await self._jobs(_BY_CORRELATION, application, wanted=correlation_id)
+
+    async def tagged(self, tag: str, application: UUID | None) -> list[StoryJob]:
+        """Jobs with one tag, the newest first; one more than MOST_JOBS if there are more."""
+        return await self._jobs(_BY_TAG, application, wanted=tag)
+
+    async def about(self, subject: str, sources: Sequence[str], application: UUID | None) -> list[StoryJob]:
+        """Jobs that events about one thing have started or would wake, the newest first."""
+        return await self._jobs(_BY_SUBJECT, application, wanted=subject, sources=list(sources))
+
+    async def attempts(self, jobs: Sequence[UUID], span: Span) -> list[StoryAttempt]:
+        """Finished attempts."""
+        rows = await self._spanned(_ATTEMPTS[span.newest_first], span, jobs=list(jobs))
+        return [StoryAttempt(*row) for row in rows]
+
+    async def steps(self, jobs: Sequence[UUID], span: Span) -> list[StoryStep]:
+        """Lines of the ledger."""
+        rows = await self._spanned(_STEPS[span.newest_first], span, jobs=list(jobs), answer=ANSWER)
+        return [StoryStep(*row) for row in rows]
+
+    async def notes(self, subjects: Sequence[str], span: Span, since: Sequence[datetime]) -> list[StoryNote]:
+        """What people did to each of the subjects since a time."""
+        values = {"subjects": list(subjects), "since": list(since)}
+        rows = await self._spanned(_NOTES[span.newest_first], span, **values)
+        return [StoryNote(*row) for row in rows]
+
+    async def events(self, events: Sequence[UUID], span: Span) -> list[StoryEvent]:
+        """Events by their ids."""
+        rows = await self._spanned(_EVENTS[span.newest_first], span, events=list(events), body=BODY)
+        return [StoryEvent(*row) for row in rows]
+
+    async def events_of(self, correlation_id: str, span: Span) -> list[StoryEvent]:
+        """Events of one correlation id."""
+        statement = _EVENTS_CORRELATED[span.newest_first]
+        rows = await self._spanned(statement, span, correlation_id=correlation_id, body=BODY)
+        return [StoryEvent(*row) for row in rows]
+
+    async def events_about(self, subject: str, sources: Sequence[str], span: Span) -> list[StoryEvent]:
+        """Events about one thing."""
+        statement = _EVENTS_ABOUT[span.newest_first]
+        rows = await self._spanned(statement, span, subject=subject, sources=list(sources), body=BODY)
+        return [StoryEvent(*row) for row in rows]
+
+    async def _jobs(self, statement: TextClause, application: UUID | None, **values: Any) -> list[StoryJob]:
+        values = {**values, "application": application, "most": MOST_JOBS + 1}
+        return [StoryJob(*row) for row in await self._database.run(statement, values)]
+
+    async def _spanned(self, statement: TextClause, span: Span, **values: Any) -> Sequence[Any]:
+        return await self._database.run(statement, {**values, "bound": span.bound, "limit": span.limit})
+
+
+def _both_ways(sql: str) -> dict[bool, TextClause]:
+    """A statement for each direction: `{since}` compares a time with the bound, `{order}` is the direction."""
+    return {
+        False: text(sql.format(since=">= coalesce(CAST(:bound AS timestamptz), '-infinity')", order="ASC")),
+        True: text(sql.format(since="<= coalesce(CAST(:bound AS timestamptz), 'infinity')", order="DESC")),
+    }
+
+
+_ATTEMPTS = _both_ways("""
+SELECT t.job_id, t.number, t.generation, t.outcome, t.error_code, t.error_message, t.worker_id, t.started_at, t.finished_at,
+    w.host, w.pid, w.release,
+    (SELECT n.started_at FROM attempts n WHERE n.job_id = t.job_id AND n.number = t.number + 1)
+FROM unnest(CAST(:jobs AS uuid[])) AS i(id) CROSS JOIN LATERAL (
+    SELECT * FROM attempts t WHERE t.job_id = i.id AND t.started_at {since} ORDER BY t.number {order} LIMIT :limit
+) t LEFT JOIN workers w ON w.id = t.worker_id
+""")
+
+_STEPS = _both_ways("""
+SELECT s.job_id, s.position, s.name, s.provider, s.effect, s.certainty, s.serial, s.sends, s.attempt, s.idempotency_key,
+    encode(s.digest, 'hex'), s.kind, CASE WHEN pg_column_size(s.answer) <= :answer THEN s.answer END,
+    pg_column_size(s.answer), s.error_code, s.error_message, s.began_at, s.last_sent_at, s.answered_at
+FROM unnest(CAST(:jobs AS uuid[])) AS i(id) CROSS JOIN LATERAL (
+    SELECT * FROM (
+        SELECT *, coalesce(first_sent_at, answered_at) AS began_at FROM steps WHERE job_id = i.id
+    ) began WHERE began_at {since} ORDER BY began_at {order}, position {order} LIMIT :limit
+) s
+""")
+
+_NOTES = _both_ways("""
+SELECT n.id, n.at, n.actor, n.action, n.subject, n.detail
+FROM unnest(CAST(:subjects AS text[]), CAST(:since AS timestamptz[])) AS i(subject, since) CROSS JOIN LATERAL (
+    SELECT id, at, actor, action, subject, detail FROM audit_log
+    WHERE subject = i.subject AND at {since} AND at >= i.since ORDER BY id {order} LIMIT :limit
+) n
+""")
+
+_EVENTS = _both_ways(f"""
+SELECT {_EVENT} FROM events e WHERE e.id = ANY(CAST(:events AS uuid[])) AND e.received_at {{since}}
+ORDER BY e.received_at {{order}} LIMIT :limit
+""")  # noqa: S608 - constants
+
+_EVENTS_CORRELATED = _both_ways(f"""
+SELECT {_EVENT} FROM events e WHERE e.correlation_id = :correlation_id AND e.received_at {{since}}
+ORDER BY e.received_at {{order}} LIMIT :limit
+""")  # noqa: S608 - constants
+
+_EVENTS_ABOUT = _both_ways(f"""
+SELECT {_EVENT} FROM events e
+WHERE e.source = ANY(CAST(:sources AS text[])) AND e.subject = :subject AND e.received_at {{since}}
+ORDER BY e.received_at {{order}} LIMIT :limit
+""")  # noqa: S608 - constants

@@ -1,0 +1,130 @@
+"""Why a job is not running: what the database, the ready buffer and the breakers know of it, put together."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from hub.domain.access import Principal
+from hub.domain.errors import NotFound, Unavailable
+from hub.domain.jobs import JobState
+from hub.domain.why import Awaited, Holder, Situation, WhyCode, why
+from hub.infra.breakers import BreakerState
+from hub.infra.queue import Place
+from hub.infra.store.why import MOST, WhyRecord, WhyStore
+
+Look = Callable[[str, UUID, int], Awaitable[Place]]
+
+
+@dataclass(frozen=True, slots=True)
+class WhyView:
+    """Why a job is not running, or that it is.
+
+    Attributes:
+        job_id: the job.
+        code: what keeps it, for machines.
+        text: the same in words.
+        until: when that ends by itself at the latest; null if no time is known.
+        todo: what a person can do about it; null if nothing has to be done.
+        besides: what would keep it after that, as things are now.
+        ahead: how many jobs of its queue come before it; null where it does not wait in line.
+        ahead_bounded: whether counting stopped, so that there may be more.
+        as_of: when this was so, by the database's clock.
+    """
+
+    job_id: UUID
+    code: WhyCode
+    text: str
+    until: datetime | None
+    todo: str | None
+    besides: list[str]
+    ahead: int | None
+    ahead_bounded: bool
+    as_of: datetime
+
+
+class Why:
+    """Collects the facts and asks the rule.
+
+    Args:
+        store: what the database knows.
+        look: where a job stands in the ready buffer.
+        breakers: every breaker, as far as this process knows.
+        bound: how many jobs a ready buffer may hold.
+    """
+
+    def __init__(
+        self, store: WhyStore, look: Look, breakers: Callable[[], list[BreakerState]], *, bound: int
+    ) -> None:
+        self._store = store
+        self._look = look
+        self._breakers = breakers
+        self._bound = bound
+
+    async def of(self, principal: Principal, job: UUID) -> WhyView:
+        """Say it of one job. Raises NotFound if there is none, or not for this caller."""
+        record = await self._store.of(job, None if principal.sees_all else principal.application)
+        if record is None:
+            raise NotFound(f"there is no job {job}", code="unknown_job_id")
+        place = await self._place(record, job)
+        known = self._situation(record, place)
+        answer = why(known)
+        in_line = answer.code in {WhyCode.BEHIND_OTHERS, WhyCode.BUFFER_FULL, WhyCode.NEXT}
+        ahead = known.ahead if known.position is None else known.position
+        return WhyView(
+            job,
+            answer.code,
+            answer.text,
+            answer.until,
+            answer.todo or None,
+            list(answer.besides),
+            ahead if in_line else None,
+            in_line and known.ahead_bounded,
+            known.now,
+        )
+
+    async def _place(self, record: WhyRecord, job: UUID) -> Place:
+        if record.state != JobState.QUEUED:
+            return Place()
+        try:
+            return await self._look(record.queue, job, record.dispatch)
+        except Unavailable:
+            # What the database knows is told all the same.
+            return Place()
+
+    def _situation(self, record: WhyRecord, place: Place) -> Situation:
+        holder = next((Holder(*row) for row in record.holder), None)
+        bounded = record.ahead >= MOST
+        return Situation(
+            JobState(record.state),
+            record.reason,
+            record.name,
+            record.queue,
+            record.run_at,
+            record.now,
+            record.attempt,
+            record.started_at,
+            record.paused_at,
+            record.error_code,
+            record.provider,
+            self._breaker_until(record.provider, record.now),
+            tuple(
+                Awaited(source, tuple(types), about, since) for source, types, about, since in record.waits
+            ),
+            record.workers,
+            holder,
+            min(record.ahead, MOST) + (place.depth or 0),
+            bounded,
+            place.position if record.dispatched_at is not None else None,
+            place.depth,
+            self._bound,
+            record.undoing,
+        )
+
+    def _breaker_until(self, provider: str | None, now: datetime) -> datetime | None:
+        waits = [
+            state.retry_after or timedelta(0)
+            for state in self._breakers()
+            if state.provider == provider and state.retry_after is not None
+        ]
+        return now + max(waits) if waits else None
