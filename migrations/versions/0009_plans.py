@@ -64,6 +64,7 @@ def _plans() -> None:
         sa.Column("ticked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("credit", sa.Float(), server_default=sa.text("0"), nullable=False),
         sa.Column("swept_to", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("released_to", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("plans_pkey")),
         sa.CheckConstraint(f"action IN ({_ACTIONS})", name=op.f("plans_action_check")),
         sa.CheckConstraint(f"state IN ({_STATES})", name=op.f("plans_state_check")),
@@ -104,7 +105,12 @@ def _items() -> None:
             name=op.f("plan_items_state_check"),
         ),
     )
-    op.create_index("plan_items_by_state", "plan_items", ["plan_id", "state", "position"])
+    op.create_index(
+        "plan_items_by_state",
+        "plan_items",
+        ["plan_id", "state", "position"],
+        postgresql_where=sa.text("state <> 'pending'"),
+    )
     op.create_index("plan_items_by_job", "plan_items", ["job_id"])
     op.create_index(
         "plan_items_judged",

@@ -20,7 +20,6 @@ from hub.domain.plan_rulings import Ruling
 from hub.domain.plans import MAX_ITEMS, Action, ItemState, Settings
 from hub.domain.providers import Provider
 from hub.domain.safety import Facts
-from hub.infra.store import moves
 from hub.infra.store.database import Database
 from hub.infra.store.operations import Audit
 from hub.infra.store.reading import Where
@@ -36,18 +35,26 @@ _SAMPLES = 5
 _NOBODY = UUID(int=0)
 
 
-def _page(where: Where) -> TextClause:
+# Not EXISTS, which the planner answers for many jobs by reading all steps there are.
+_UNDOABLE = """
+    (SELECT count(*) FROM steps s WHERE s.job_id = j.id AND s.kind = 'undo' AND s.certainty <> 'confirmed') > 0
+"""
+# A page is some thousands of look-ups by id. The planner would rather read all jobs there are, page after page.
+_BY_INDEX = text("SET LOCAL enable_seqscan = off")
+
+
+def _page(where: Where, action: Action) -> TextClause:
+    undoable = "false" if action is Action.RETRY else _UNDOABLE
     # Its own parameters begin with `p_`, so that those of the conditions may be called anything else.
     return text(f"""
 WITH wanted AS MATERIALIZED (
-    SELECT j.id FROM jobs j WHERE {where} AND j.id > CAST(:p_after_job AS uuid) ORDER BY j.id LIMIT :p_page
+    SELECT j.id, j.generation, j.attempt, j.error_signature FROM jobs j
+    WHERE {where} AND j.id > CAST(:p_after_job AS uuid) ORDER BY j.id LIMIT :p_page
 ), facts AS MATERIALIZED ({facts_from("wanted")}), found AS MATERIALIZED (
-    SELECT j.id, j.state, j.generation, j.attempt, j.failures, called.provider,
+    SELECT j.id, f.state, j.generation, j.attempt, nullif(g.provider, '') AS provider,
            CAST(:p_last AS int) + row_number() OVER (ORDER BY j.id) AS position,
-           CAST(jsonb_build_array({_qualified(COLUMNS)}, {moves.UNDOABLE}) AS text) AS alike
-    FROM facts f JOIN jobs j ON j.id = f.id LEFT JOIN LATERAL (
-        SELECT s.provider FROM steps s WHERE s.job_id = j.id AND s.provider IS NOT NULL ORDER BY s.position DESC LIMIT 1
-    ) called ON true
+           CAST(jsonb_build_array({_qualified(COLUMNS)}, {undoable}) AS text) AS alike
+    FROM facts f JOIN wanted j ON j.id = f.id LEFT JOIN error_groups g ON g.signature = j.error_signature
 ), known AS (
     SELECT * FROM unnest(CAST(:p_alike AS text[]), CAST(:p_verdict AS text[]), CAST(:p_state AS text[])) AS k(alike, verdict, state)
 ), written AS (
@@ -141,13 +148,14 @@ class PlanSnapshots:
             Invalid: it finds more jobs than a plan may have.
         """
         async with self._database.transaction() as connection:
+            await connection.execute(_BY_INDEX)
             piles, providers = await self._write_items(connection, draft, rule)
             await connection.execute(_KEEP, _plan_of(draft, piles, providers, audit))
 
     async def _write_items(
         self, connection: AsyncConnection, draft: Draft, rule: Rule
     ) -> tuple[list[_Pile], set[str]]:
-        statement, piles, providers = _page(draft.where), dict[str, _Pile](), set[str]()
+        statement, piles, providers = _page(draft.where, draft.action), dict[str, _Pile](), set[str]()
         last, after_job, page = 0, _NOBODY, _FIRST_PAGE
         while True:
             given = {

@@ -4,7 +4,7 @@ Whoever holds the plan's row is its runner for that moment; nobody waits for it.
 committed together, so a runner that is killed at any point has either done both or neither.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,7 +26,7 @@ SWEEP = 2_000
 AHEAD = 5_000
 
 _TAKE = text(f"""
-SELECT p.id, p.action, p.state, p.include_uncertain, p.providers, p.credit, p.swept_to,
+SELECT p.id, p.action, p.state, p.include_uncertain, p.providers, p.credit, p.swept_to, p.released_to,
        extract(epoch FROM clock_timestamp() - p.ticked_at) AS idle, {SETTINGS}, {COUNTS}
 FROM plans p WHERE p.next_tick_at <= clock_timestamp() ORDER BY p.next_tick_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - constants
@@ -80,12 +80,10 @@ SELECT count(*), count(*) FILTER (WHERE state IN ('failed', 'retrying')) FROM (
 ) latest
 """)
 
+# The first of them is where the next look begins, also if it is not released now.
 _UPCOMING = text("""
-SELECT position, job_id FROM (
-    SELECT i.position, i.job_id, i.provider FROM plan_items i
-    WHERE i.plan_id = :plan AND i.state = 'pending' ORDER BY i.position LIMIT :ahead
-) ahead
-WHERE provider IS NULL OR provider <> ALL(CAST(:blocked AS text[])) ORDER BY position LIMIT :limit
+SELECT position, job_id, provider IS NULL OR provider <> ALL(CAST(:blocked AS text[])) AS free FROM plan_items
+WHERE plan_id = :plan AND position > :from AND state = 'pending' ORDER BY position LIMIT :ahead
 """)
 
 # In a statement of its own, and in the order of ids as all others have it: see hub.infra.store.operations.
@@ -166,7 +164,7 @@ _RELEASES: Mapping[Action, TextClause] = {
 
 _WRITE = text(f"""
 UPDATE plans SET
-    state = :state, credit = :credit, swept_to = :swept_to, ticked_at = clock_timestamp(),
+    state = :state, credit = :credit, swept_to = :swept_to, released_to = :released_to, ticked_at = clock_timestamp(),
     next_tick_at = clock_timestamp() + make_interval(secs => CAST(:again AS float8)),
     judgement = coalesce(:judgement, judgement),
     held_up_since = CASE WHEN CAST(:held_up AS text) IS NULL THEN NULL
@@ -186,6 +184,7 @@ class Taken:
     Attributes:
         idle: since it was looked at last.
         swept_to: the position of the last open item that was looked at then.
+        released_to: up to this position none is pending.
     """
 
     id: UUID
@@ -198,6 +197,7 @@ class Taken:
     credit: float
     idle: timedelta
     swept_to: int
+    released_to: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +219,7 @@ class Turn:
         self._connection = connection
         self._protection = protection
         self.plan = plan
+        self.released_to = plan.released_to
 
     async def collect(self) -> Swept:
         """Note what became of open items."""
@@ -239,10 +240,13 @@ class Turn:
     async def release(self, limit: int, counts: Counts, blocked: Collection[str]) -> Counts:
         """Release the next items, but those of these providers; gives what the counts are then."""
         plan = self.plan
-        upcoming = {"plan": plan.id, "limit": limit, "ahead": AHEAD, "blocked": sorted(blocked)}
-        items = (await self._connection.execute(_UPCOMING, upcoming)).all()
+        ahead = AHEAD if blocked else limit
+        given = {"plan": plan.id, "from": plan.released_to, "ahead": ahead, "blocked": sorted(blocked)}
+        upcoming = (await self._connection.execute(_UPCOMING, given)).all()
+        items = [item for item in upcoming if item.free][:limit]
         if not items:
             return counts
+        self.released_to = _up_to(upcoming, items)
         await self._connection.execute(_LOCK_JOBS, {"jobs": [item.job_id for item in items]})
         given = {
             "plan": plan.id,
@@ -263,6 +267,7 @@ class Turn:
             "state": decision.state.value,
             "credit": decision.credit,
             "swept_to": swept_to,
+            "released_to": self.released_to,
             "again": None if decision.again is None else decision.again.total_seconds(),
             "judgement": decision.judgement,
             "held_up": decision.held_up,
@@ -296,6 +301,13 @@ class PlanTickStore:
         return None if seconds is None else max(0.0, seconds)
 
 
+def _up_to(upcoming: Sequence[Any], taken: Sequence[Any]) -> int:
+    """Up to where none is pending once these are taken."""
+    positions = {item.position for item in taken}
+    left = next((item.position for item in upcoming if item.position not in positions), None)
+    return int(upcoming[-1].position if left is None else left - 1)
+
+
 def moved(counts: Counts, before: str, after: str, items: int) -> Counts:
     """The counts when so many items have gone from one state to another."""
     if before == after:
@@ -319,4 +331,5 @@ def _taken(row: Any) -> Taken:
         credit=row.credit,
         idle=timedelta(seconds=float(row.idle or 0)),
         swept_to=row.swept_to,
+        released_to=row.released_to,
     )

@@ -54,11 +54,12 @@ plans = Table(
     Column("judgement", Text),
     Column("held_up", Text),
     time("held_up_since"),
-    # Where the runner is: when it looks again, what it may release, which items it looked at last.
+    # Where the runner is: when it looks again, what it may release, which items it looked at last, and up to which none is pending.
     time("next_tick_at"),
     time("ticked_at"),
     Column("credit", Float, nullable=False, server_default=text("0")),
     Column("swept_to", Integer, nullable=False, server_default=text("0")),
+    Column("released_to", Integer, nullable=False, server_default=text("0")),
     one_of("action", Action),
     one_of("state", PlanState),
     CheckConstraint("stop_above BETWEEN 0 AND 1", name="stop_above"),
@@ -95,8 +96,8 @@ plan_items = Table(
     time("ended_at"),
     PrimaryKeyConstraint("plan_id", "position"),
     one_of("state", ItemState),
-    # What is next, what is open, and the lists: the state is the second key of all of these.
-    Index("plan_items_by_state", "plan_id", "state", "position"),
+    # What is open, and the lists. What is next is found by its position, so that a dry run has one index less to write.
+    Index("plan_items_by_state", "plan_id", "state", "position", postgresql_where=text("state <> 'pending'")),
     Index("plan_items_by_job", "job_id"),
     Index("plan_items_judged", "plan_id", "judged_at", postgresql_where=text("judged_at IS NOT NULL")),
 )
