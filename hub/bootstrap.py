@@ -36,6 +36,7 @@ from hub.infra.store.audit import AuditStore
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import Claimed, ExecutionStore
+from hub.infra.store.finding import FindingStore
 from hub.infra.store.fleet import FleetStore
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore
@@ -53,6 +54,7 @@ from hub.infra.store.rollup import RollupStore
 from hub.infra.store.statistics import StatisticsStore
 from hub.infra.store.steps import StepStore
 from hub.infra.store.timeline import TimelineStore
+from hub.infra.store.vocabulary import VocabularyStore
 from hub.infra.store.waits import WaitStore
 from hub.infra.store.why import WhyStore
 from hub.registry import Registry
@@ -61,6 +63,7 @@ from hub.services.audit import AuditTrail
 from hub.services.call_statistics import CallStatistics
 from hub.services.companions import Companions
 from hub.services.execute import Execute
+from hub.services.finding import Find
 from hub.services.fleet import Fleet
 from hub.services.gauges import Gauges
 from hub.services.handover import Handover
@@ -81,6 +84,7 @@ from hub.services.relay import Relay
 from hub.services.searching import where_of
 from hub.services.statistics import Bookkeeping, Statistics
 from hub.services.submit import Submit
+from hub.services.suggest import Suggest
 from hub.services.telemetry import Telemetry, counted, tell_changes
 from hub.services.timeline import Timeline
 from hub.services.waking import Waking
@@ -171,7 +175,7 @@ async def build(
         bounds = _bounds(config.pending)
         passwords = Passwords(around.password_cost)
         stack.callback(passwords.close)
-        inspect = Inspect(ReadingStore(database), registry)
+        inspect = Inspect(ReadingStore(database), Find(FindingStore(database)), registry)
         override_store = OverrideStore(database)
         overrides = Overrides(override_store, breakers)
         rollup = RollupStore(database)
@@ -205,6 +209,7 @@ async def build(
                 observe=lambda size: metrics.batch("submit", size),
             ),
             inspect=inspect,
+            suggest=Suggest(VocabularyStore(database), registry),
             operate=Operate(
                 OperationsStore(database, registry.providers), inspect, registry, new_id=around.new_id
             ),

@@ -16,12 +16,14 @@ from hub.domain.ids import ApplicationId, KeyId
 from hub.infra.passwords import Passwords
 from hub.infra.store.audit import AuditStore
 from hub.infra.store.database import Database
+from hub.infra.store.finding import FindingStore
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.keys import KeyStore
 from hub.infra.store.operations import OperationsStore
 from hub.infra.store.operators import OperatorStore
 from hub.infra.store.reading import ReadingStore
 from hub.services.audit import AuditTrail
+from hub.services.finding import Find
 from hub.services.inbox import Inbox
 from hub.services.inspect import Inspect
 from hub.services.keys import Keys
@@ -69,7 +71,7 @@ async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
     database = Database(opened.database_url, size=2, pooled=opened.config.database_pooled)
     passwords = Passwords()
     try:
-        inspect = Inspect(ReadingStore(database), opened.registry)
+        inspect = Inspect(ReadingStore(database), Find(FindingStore(database)), opened.registry)
         operate = Operate(
             OperationsStore(database, opened.registry.providers), inspect, opened.registry, new_id=uuids.uuid7
         )

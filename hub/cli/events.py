@@ -1,11 +1,13 @@
 """`hub events`: webhooks that were received."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 import click
 
-from hub.services.inspect import EventFilter
+from hub.domain.search import EVENTS, parse
+from hub.services.filters import EventFilter
 
 from .commands import Group
 from .desk import at_desk
@@ -14,7 +16,8 @@ from .options import as_json as json_option
 from .options import cursor as cursor_option
 from .options import limit as limit_option
 from .options import reason as reason_option
-from .output import age, print_fields, print_json, print_line, print_note, print_table
+from .output import age, print_fields, print_json, print_line, print_table
+from .searches import tell_the_rest
 
 
 @click.group(cls=Group)
@@ -23,6 +26,7 @@ def events() -> None:
 
 
 @events.command("list")
+@click.argument("search", metavar="[SEARCH]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--source", metavar="NAME", help="From this source.")
 @click.option("--type", "type", metavar="TYPE", help="Of this type, as payment_intent.succeeded.")
 @click.option("--external-id", metavar="ID", help="With the provider's id.")
@@ -32,9 +36,12 @@ def events() -> None:
 @limit_option
 @cursor_option
 @json_option
-def list_events(*, limit: int, cursor: str | None, as_json: bool, **wanted: str | datetime) -> None:
-    """Events, the newest first."""
-    chosen = EventFilter(**wanted)  # type: ignore[arg-type]  # as the options are
+def list_events(
+    *, search: Sequence[str], limit: int, cursor: str | None, as_json: bool, **wanted: str | datetime
+) -> None:
+    """Events, the newest first. SEARCH is as in the console: 'source:stripe type:payment_intent.* since:2h'."""
+    query = parse(" ".join(search), datetime.now(UTC), EVENTS)
+    chosen = EventFilter(**wanted, search=query)  # type: ignore[arg-type]  # as the options are
     page = at_desk(lambda desk: desk.inspect.list_events(chosen, limit=limit, cursor=cursor))
     if as_json:
         print_json(page)
@@ -47,8 +54,7 @@ def list_events(*, limit: int, cursor: str | None, as_json: bool, **wanted: str 
         ],
         empty="No such events.",
     )
-    if page.next_cursor:
-        print_note(f"There are more: --cursor {page.next_cursor}")
+    tell_the_rest(page, query)
 
 
 @events.command()

@@ -1,7 +1,7 @@
 """`hub jobs`: what jobs do, and what can be done about them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,8 @@ import click
 
 from hub.domain.errors import Conflict
 from hub.domain.jobs import SETTLED, JobState, Reason
-from hub.services.inspect import JobFilter
+from hub.domain.search import parse
+from hub.services.filters import JobFilter
 from hub.services.views import ErrorView, JobDetail, JobView
 
 from .commands import Group
@@ -20,7 +21,8 @@ from .options import as_json as json_option
 from .options import cursor as cursor_option
 from .options import limit as limit_option
 from .options import reason as reason_option
-from .output import age, print_fields, print_json, print_line, print_note, print_table, span
+from .output import age, print_fields, print_json, print_line, print_table, span
+from .searches import tell_the_rest
 from .steps import STEPS, step_row, undoing, undone
 
 
@@ -30,6 +32,7 @@ def jobs() -> None:
 
 
 @jobs.command("list")
+@click.argument("search", metavar="[SEARCH]...", nargs=-1, type=click.UNPROCESSED)
 @click.option(
     "--state",
     "states",
@@ -51,10 +54,17 @@ def jobs() -> None:
 @cursor_option
 @json_option
 def list_jobs(
-    *, states: Sequence[str], limit: int, cursor: str | None, as_json: bool, **wanted: str | UUID | datetime
+    *,
+    search: Sequence[str],
+    states: Sequence[str],
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+    **wanted: str | UUID | datetime,
 ) -> None:
-    """Jobs, the newest first."""
-    chosen = JobFilter(tuple(JobState(state) for state in states), **wanted)  # type: ignore[arg-type]  # as the options are
+    """Jobs, the newest first. SEARCH is as in the console: 'state:failed provider:stripe order:1234 since:2h'."""
+    query = parse(" ".join(search), datetime.now(UTC))
+    chosen = JobFilter(tuple(JobState(state) for state in states), **wanted, search=query)  # type: ignore[arg-type]  # as the options are
     page = at_desk(lambda desk: desk.inspect.list_jobs(desk.principal, chosen, limit=limit, cursor=cursor))
     if as_json:
         print_json(page)
@@ -64,8 +74,7 @@ def list_jobs(
         [_row(job) for job in page.items],
         empty="No such jobs.",
     )
-    if page.next_cursor:
-        print_note(f"There are more: --cursor {page.next_cursor}")
+    tell_the_rest(page, query)
 
 
 @jobs.command()

@@ -31,6 +31,7 @@ from hub.services.operators import Operators
 from hub.services.plans import Plans
 from hub.services.statistics import Statistics
 from hub.services.submit import Submit
+from hub.services.suggest import Suggest
 from hub.services.timeline import Timeline
 from hub.services.waking import Waking
 from hub.services.why import Why
@@ -49,6 +50,7 @@ class Hub:
     intake: Intake
     submit: Submit
     inspect: Inspect
+    suggest: Suggest
     operate: Operate
     plans: Plans
     inbox: Inbox

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import assert_never
 from uuid import UUID
@@ -13,7 +13,7 @@ from hub.domain.search import EVENTS, Comparison, Kind, Moment, Name, Query, Ter
 from hub.infra.store.reading import Where
 
 # An id is made by a web process's clock, a row's time by the database's: how far the two may differ.
-_SKEW = timedelta(minutes=5)
+_SKEW = 5 * 60 * 1000  # milliseconds
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 _JOB_COLUMNS: Mapping[str, str] = MappingProxyType(
@@ -45,18 +45,32 @@ _EVENT_COLUMNS: Mapping[str, str] = MappingProxyType(
         "subject": "e.subject",
     }
 )
+_CAUSE_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {"provider": "g.provider", "operation": "g.operation", "code": "g.code", "job": "g.job"}
+)
 _JOB_WORDS = ("j.name", "j.error_message", "j.error_code", "j.correlation_id", "CAST(j.tags AS text)")
 _EVENT_WORDS = ("e.type", "e.external_id", "e.correlation_id", "e.subject")
 
 
-def where_of(query: Query) -> Where:
+def where_of(query: Query, prefix: str = "q") -> Where:
     """What a search means: conditions on `jobs j`, or on `events e` for a search among events.
 
-    Nothing else need be joined. The parameters are named `q0`, `q1` and so on.
+    Nothing else need be joined. The parameters are named `q0`, `q1` and so on, or after another prefix.
     """
-    writer = _Events() if query.language is EVENTS else _Jobs()
+    return _written(_Events(prefix) if query.language is EVENTS else _Jobs(prefix), query.terms)
+
+
+def causes_of(query: Query, prefix: str = "c") -> Where | None:
+    """What a search means for `error_groups g`: every job it finds failed of one of these. None where it need not have."""
+    terms = [term for term in query.terms if term.field.name in _CAUSE_COLUMNS and not term.negated]
+    if all(term.field.name == "job" for term in terms):
+        return None
+    return _written(_Causes(prefix), terms)
+
+
+def _written(writer: "_Writer", terms: Sequence[Term]) -> Where:
     where = Where()
-    for term in query.terms:
+    for term in terms:
         condition = writer.condition(term)
         where = where.and_(f"({condition}) IS NOT TRUE" if term.negated else condition)
     return Where(where.conditions, writer.values)
@@ -69,8 +83,9 @@ class _Writer:
     key: str
     time: str
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
         self.values: dict[str, object] = {}
+        self._prefix = prefix
 
     def condition(self, term: Term) -> str:
         field, values = term.field, term.values
@@ -100,7 +115,7 @@ class _Writer:
 
     def bind(self, value: object) -> str:
         """The parameter that stands for a value."""
-        name = f"q{len(self.values)}"
+        name = f"{self._prefix}{len(self.values)}"
         self.values[name] = value
         return f":{name}"
 
@@ -135,8 +150,8 @@ class _Writer:
     def _bounded(self, field: str, value: Value) -> str:
         """From `since` on, and without `until`; bounds on the id as well, so that the primary key serves it."""
         assert isinstance(value, Moment)
-        operator, skew = (">=", -_SKEW) if field == "since" else ("<", _SKEW)
-        at, key = self.bind(value.at), self.bind(first_id(value.at + skew))
+        operator = ">=" if field == "since" else "<"
+        at, key = self.bind(value.at), self.bind(first_id(value.at, early=field == "since"))
         return (
             f"{self.time} {operator} CAST({at} AS timestamptz) AND {self.key} {operator} CAST({key} AS uuid)"
         )
@@ -158,7 +173,8 @@ class _Jobs(_Writer):
                 )
             case "provider" | "operation":
                 # What is known of a cause is known of each error that has it.
-                found = f"SELECT signature FROM error_groups WHERE {field} <> '' AND {self.matching(field, names)}"  # noqa: S608 - a field's name; values are bound
+                which = f"g.{field} <> '' AND {self.matching(f'g.{field}', names)}"
+                found = f"SELECT g.signature FROM error_groups g WHERE {which}"  # noqa: S608 - values are bound
                 return f"j.error_signature = ANY(ARRAY({found}))"
             case _:
                 return super().named(field, names)
@@ -170,7 +186,7 @@ class _Jobs(_Writer):
         return self.holding(("j.error_message", "j.error_code"), text)
 
     def word(self, word: str) -> str:
-        if _UUID.fullmatch(word) is None:
+        if not is_id(word):
             return self.holding(_JOB_WORDS, word)
         # Only what has an index: an id is found at once, however much there is.
         key, text = self.bind(UUID(word)), self.bind(word)
@@ -180,13 +196,21 @@ class _Jobs(_Writer):
         )
 
 
+class _Causes(_Writer):
+    columns = _CAUSE_COLUMNS
+
+    def named(self, field: str, names: list[Name]) -> str:
+        # Where a name is asked for, none is not one.
+        return f"{self.columns[field]} <> '' AND {super().named(field, names)}"
+
+
 class _Events(_Writer):
     columns = _EVENT_COLUMNS
     key = "e.id"
     time = "e.received_at"
 
     def word(self, word: str) -> str:
-        if _UUID.fullmatch(word) is None:
+        if not is_id(word):
             return self.holding(_EVENT_WORDS, word)
         key, text = f"CAST({self.bind(UUID(word))} AS uuid)", self.bind(word)
         of_job = f"SELECT event_id FROM jobs WHERE id = {key}"  # noqa: S608 - the value is bound
@@ -204,9 +228,20 @@ def _any(conditions: Iterable[str]) -> str:
     return every[0] if len(every) == 1 else "({})".format(" OR ".join(every))
 
 
-def first_id(at: datetime) -> UUID:
-    """The lowest UUIDv7 of a millisecond. RFC 9562, 5.7."""
-    return UUID(int=min(max(int(at.timestamp() * 1000), 0), (1 << 48) - 1) << 80)
+def time_of(key: UUID) -> datetime:
+    """When a UUIDv7 was made."""
+    return datetime.fromtimestamp((key.int >> 80) / 1000, UTC)
+
+
+def first_id(at: datetime, *, early: bool) -> UUID:
+    """The lowest UUIDv7 that a row of this time can have, or, not early, one above all that rows before it can have."""
+    milliseconds = int(at.timestamp() * 1000) + (-_SKEW if early else _SKEW)
+    return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)  # RFC 9562, 5.7
+
+
+def is_id(word: str) -> bool:
+    """Whether a word is an id of the hub's, or looks like one."""
+    return _UUID.fullmatch(word) is not None
 
 
 def _literal(text: str) -> str:

@@ -20,6 +20,7 @@ from pydantic import (
 from hub.domain.correlation import is_request_id
 from hub.domain.errors import Invalid, Problem
 from hub.domain.jobs import JobState
+from hub.domain.search import MAX_LENGTH
 from hub.web.bodies import escape
 
 MAX_ITEMS = 1_000
@@ -58,6 +59,7 @@ CorrelationId = Annotated[
     Field(json_schema_extra={"pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$"}),
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Search = Annotated[str, StringConstraints(max_length=MAX_LENGTH)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Tags = Annotated[list[Tag], Field(max_length=20)]
 Priority = Annotated[int, Field(ge=0, le=9, strict=True)]
@@ -158,6 +160,8 @@ def comma_separated(value: object) -> object:
 class JobsQuery(PageQuery):
     """Which jobs."""
 
+    q: Search = ""
+    """A search, as `state:failed provider:stripe order:1234 since:2h`; its terms and the other parameters must all hold."""
     state: Annotated[list[JobState], BeforeValidator(comma_separated)] = Field(
         default=[], examples=[["failed", "held"]]
     )
@@ -192,6 +196,8 @@ class JobsQuery(PageQuery):
 class EventsQuery(PageQuery):
     """Which events."""
 
+    q: Search = ""
+    """A search, as `source:stripe type:payment_intent.* since:2h`; its terms and the other parameters must all hold."""
     source: Name | None = None
     """From this source."""
     type: Name | None = None

@@ -17,7 +17,7 @@ def ids(cli: Cli, *filters: str) -> list[str]:
 def test_an_empty_list_says_so(cli: Cli) -> None:
     """To people; machines get an empty list."""
     assert cli("jobs", "list").out == "No such jobs.\n"
-    assert cli("jobs", "list", "--json").json == {"items": [], "next_cursor": None}
+    assert cli("jobs", "list", "--json").json == {"items": [], "next_cursor": None, "searched_to": None}
 
 
 def test_jobs_are_found_by_what_is_known_of_them(cli: Cli, environ: dict[str, str]) -> None:

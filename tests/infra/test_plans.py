@@ -21,6 +21,7 @@ from hub.infra.queue import Ready
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import ExecutionStore
+from hub.infra.store.finding import FindingStore
 from hub.infra.store.fleet import FleetStore
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, NewSubmission
@@ -30,7 +31,9 @@ from hub.infra.store.settlements import Settlement
 from hub.infra.store.steps import StepRecord, StepStore
 from hub.infra.store.waits import Wait, WaitStore
 from hub.registry import Registry
-from hub.services.inspect import EventFilter, Inspect, JobFilter
+from hub.services.filters import EventFilter, JobFilter
+from hub.services.finding import Find
+from hub.services.inspect import Inspect
 
 MANY = 50_000
 APPLICATION, EVENT, WORKER = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -138,7 +141,7 @@ Query = Callable[[Explaining], Awaitable[Any]]
 
 def listing(**wanted: Any) -> Query:
     async def ask(explaining: Explaining) -> None:
-        inspect = Inspect(ReadingStore(explaining), Registry.of())
+        inspect = Inspect(ReadingStore(explaining), Find(FindingStore(explaining)), Registry.of())
         principal = Principal(
             ApplicationId(APPLICATION), "one", KeyId(uuid4()), frozenset(wanted.pop("scopes", {Scope.ADMIN}))
         )
@@ -149,7 +152,7 @@ def listing(**wanted: Any) -> Query:
 
 def events(**wanted: Any) -> Query:
     async def ask(explaining: Explaining) -> None:
-        inspect = Inspect(ReadingStore(explaining), Registry.of())
+        inspect = Inspect(ReadingStore(explaining), Find(FindingStore(explaining)), Registry.of())
         await inspect.list_events(EventFilter(**wanted))
 
     return ask

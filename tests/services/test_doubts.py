@@ -13,7 +13,7 @@ from hub.domain.access import Scope
 from hub.domain.effects import WINDOW_MARGIN
 from hub.domain.errors import Conflict, Forbidden
 from hub.registry import Registry
-from hub.services.inspect import JobFilter
+from hub.services.filters import JobFilter
 from tests.services import shop
 from tests.services.engine import Engine, engine
 

@@ -16,7 +16,7 @@ from hub.infra.store.database import Database
 from hub.services.searching import first_id, where_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-EVENT = UUID(int=first_id(NOW).int + 100)
+EVENT = UUID(int=first_id(NOW, early=True).int + 100)
 PARENT = UUID(int=8)
 HEX = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -56,6 +56,14 @@ _DIFFERENT: dict[str, dict[str, Any]] = {
     "old": {"created": NOW - timedelta(days=3)},
 }  # fmt: skip
 
+_GROUPS = """
+INSERT INTO error_groups (signature, job, step, provider, operation, kind, code, message, attempts, lost, first_seen_at,
+                          last_seen_at, example_id)
+VALUES ('sig-stripe', 'payments.charge', 's', 'stripe', 'stripe.charge', 'k', 'c', 'm', 1, 1, now(), now(), gen_random_uuid()),
+       ('sig-mail', 'payments.refund', 's', 'sendgrid', 'sendgrid.send', 'k', 'c', 'm', 1, 1, now(), now(), gen_random_uuid()),
+       ('sig-own', 'payments.refund', 's', '', '', 'k', 'c', 'm', 1, 1, now(), now(), gen_random_uuid())
+"""
+
 
 @pytest.fixture
 async def found(database_url: str) -> AsyncIterator[Any]:
@@ -80,6 +88,7 @@ async def _filled(database_url: str) -> dict[UUID, str]:
         "INSERT INTO queues (name) VALUES ('default'), ('payments');"
         "INSERT INTO applications (id, name) VALUES (gen_random_uuid(), 'shop'), (gen_random_uuid(), 'till')"
     )
+    await connection.execute(_GROUPS)
     for number, (external, correlation) in enumerate([("evt_1", "checkout-1"), ("evt_2", "z")]):
         event = UUID(int=EVENT.int + number)
         await connection.execute(
@@ -91,7 +100,7 @@ async def _filled(database_url: str) -> dict[UUID, str]:
         names[event] = f"event {number + 1}"
     for name, different in _DIFFERENT.items():
         created = different.get("created", NOW)
-        key = UUID(int=first_id(created).int + next(serial))
+        key = UUID(int=first_id(created, early=True).int + next(serial))
         job = {"correlation": name} | _PLAIN | different | {"id": str(key), "created": created.isoformat()}
         await connection.execute(_JOB, json.dumps(job))
         names[key] = name
@@ -119,6 +128,12 @@ async def _filled(database_url: str) -> dict[UUID, str]:
         ("application:nobody", set()),
         ("-application:*", set(_DIFFERENT) - {"declined", "timed out"}),
         ("signature:sig-mail", {"timed out"}),
+        ("provider:stripe", {"declined"}),
+        ("provider:s*", {"declined", "timed out"}),
+        ("provider:*", {"declined", "timed out"}),
+        ("-provider:stripe state:failed", {"timed out"}),
+        ("operation:stripe.charge,sendgrid.send", {"declined", "timed out"}),
+        ("provider:sendgrid operation:stripe.*", set()),
         ("code:card_declined", {"declined"}),
         ("code:*", {"declined", "timed out"}),
         ("error:DECLINED", {"declined"}),
@@ -161,7 +176,7 @@ async def test_a_search_finds_what_it_says(found: Any, query: str, expected: set
 
 async def test_an_id_finds_its_job(found: Any) -> None:
     """Typed as it is, or asked for among others."""
-    first = UUID(int=first_id(NOW).int + 1)
+    first = UUID(int=first_id(NOW, early=True).int + 1)
     assert await found(f"{first}") == {"plain"}
     assert await found(f"id:{first},{UUID(int=99)}") == {"plain"}
 
@@ -179,7 +194,7 @@ async def test_an_id_finds_its_job(found: Any) -> None:
         ("-subject:pi_1", {"event 2"}),
         ("EVT_2", {"event 2"}),
         (str(EVENT), {"event 1"}),
-        (str(UUID(int=first_id(NOW).int + 5)), {"event 1"}),
+        (str(UUID(int=first_id(NOW, early=True).int + 5)), {"event 1"}),
         ("since:1m", {"event 1", "event 2"}),
         ("until:1m", set()),
         (f"id:{EVENT}", {"event 1"}),

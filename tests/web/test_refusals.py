@@ -182,7 +182,7 @@ async def test_a_wrong_secret_of_a_right_key_is_a_401(shop: Client) -> None:
         ("POST", "/v1/queues/payments/pause", "jobs:operate"),
         ("POST", "/v1/jobs/01980a3c-7d1e-7cc3-9a41-5f0c2b7e8d10/retry", "jobs:operate"),
         ("POST", "/v1/jobs/01980a3c-7d1e-7cc3-9a41-5f0c2b7e8d10/cancel", "jobs:operate"),
-        ("GET", "/v1/events", "events:read"),
+        ("GET", "/v1/events", "events:list"),
         ("POST", "/v1/events/01980a3c-7d1e-7cc3-9a41-5f0c2b7e8d10/replay", "events:operate"),
     ],
 )

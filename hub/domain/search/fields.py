@@ -94,7 +94,7 @@ JOBS = Language(
         Field("queue", Kind.NAME, "the queue it waits in", "queue:payments"),
         Field("application", Kind.NAME, "the application that submitted it", "application:shop", ("app",)),
         Field("provider", Kind.NAME, "whose answer, or silence, its latest error came from", "provider:stripe"),
-        Field("operation", Kind.NAME, "the operation that its latest error came from", "operation:create_payment_intent"),
+        Field("operation", Kind.NAME, "the operation that its latest error came from", "operation:stripe.create_refund"),
         Field("code", Kind.NAME, "the code of its latest error", "code:card_declined"),
         Field("error", Kind.TEXT, "part of its latest error's message or code", 'error:"no such customer"', ("text",)),
         Field("signature", Kind.EXACT, "the cause of its latest error, shared by all that failed of it", "signature:9f86d081884c7d65", ("group",)),

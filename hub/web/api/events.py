@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from hub.services.inspect import EventFilter
+from hub.domain.search import EVENTS, parse
+from hub.services.filters import EventFilter
 from hub.web.answers import json_answer
 from hub.web.endpoints import Context
 from hub.web.reading import id_in, optional_body, query_of
@@ -19,6 +20,7 @@ async def list_events(request: web.Request, context: Context) -> web.StreamRespo
         correlation_id=query.correlation_id,
         received_after=query.received_after,
         received_before=query.received_before,
+        search=parse(query.q, context.hub.clock(), EVENTS),
     )
     page = await context.hub.inspect.list_events(wanted, limit=query.limit, cursor=query.cursor)
     return json_answer(page)

@@ -8,6 +8,7 @@ from uuid import UUID
 from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, OutcomeKind
 from hub.domain.safety import Verdict
+from hub.services.finding import SearchedPage
 from hub.services.outlook import WAITS_FOR_WORKER, due
 from hub.services.verdicts import RetryAdvice
 from hub.services.views import (
@@ -20,7 +21,6 @@ from hub.services.views import (
     Listing,
     Next,
     NextAction,
-    Page,
     QueueView,
     ReplayedEvent,
     StepView,
@@ -144,7 +144,7 @@ CANCELLED = JobDetail(
     }
 )
 
-JOBS = Page([QUEUED], "AZgKPH0efMOaQV8MK36NEKl7Pq2V4A")
+JOBS = SearchedPage([QUEUED], "AZgKPH0efMOaQV8MK36NEKl7Pq2V4A")
 
 _EVENT: dict[str, Any] = {
     "id": EVENT,
@@ -157,7 +157,7 @@ _EVENT: dict[str, Any] = {
     "size": 17,
     "jobs": [JOB],
 }
-EVENTS = Page([EventView(**_EVENT)], None)
+EVENTS = SearchedPage([EventView(**_EVENT)], None)
 ONE_EVENT = EventDetail(
     **_EVENT,
     headers={"content-type": "application/json"},

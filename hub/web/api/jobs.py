@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from hub.domain.errors import Conflict, HubError, Invalid, Problem, Unavailable
 from hub.domain.idempotency import MAX_KEY_LENGTH, is_valid_key
 from hub.domain.jobs import SETTLED, JobState
-from hub.services.inspect import JobFilter
+from hub.domain.search import parse
+from hub.services.filters import JobFilter
 from hub.services.outlook import WAITS_FOR_WORKER, due
 from hub.services.submit import JobRequest, Submitted
 from hub.services.views import JobView
@@ -108,6 +109,7 @@ async def list_jobs(request: web.Request, context: Context) -> web.StreamRespons
         created_after=query.created_after,
         created_before=query.created_before,
         text=query.text,
+        search=parse(query.q, context.hub.clock()),
     )
     page = await context.hub.inspect.list_jobs(
         context.principal, wanted, limit=query.limit, cursor=query.cursor

@@ -6,13 +6,13 @@ from typing_extensions import TypedDict
 
 from hub.domain.access import Scope
 from hub.registry import Registry
+from hub.services.finding import SearchedPage
 from hub.services.views import (
     EventDetail,
     EventView,
     JobDetail,
     JobView,
     Listing,
-    Page,
     QueueView,
     ReplayedEvent,
 )
@@ -27,6 +27,7 @@ from hub.web.api import (
     operators,
     plans,
     queues,
+    search,
     statistics,
     stories,
 )
@@ -90,6 +91,7 @@ def endpoints_of(registry: Registry) -> tuple[Endpoint, ...]:
     """The endpoints of a hub; the document of some depends on which jobs there are."""
     return (
         *_jobs(registry),
+        *search.endpoints(),
         *errors.endpoints(),
         *_events(),
         *_queues(),
@@ -127,8 +129,9 @@ def _jobs(registry: Registry) -> tuple[Endpoint, ...]:
         ),
         Endpoint(
             "GET", "/v1/jobs", jobs.list_jobs, Scope.JOBS_READ, "listJobs", "Jobs", "List jobs",
-            "Newest first. An application sees its own; a key with `jobs:operate` sees all, those of webhooks too.",
-            (Outcome(200, "A part of the list", Shape(Page[JobView], examples.JOBS)),),
+            "Newest first. An application sees its own; a key with `jobs:operate` sees all, those of webhooks too. A search that"
+            " finds little stops before it takes long, and says how far back it came; go on with `next_cursor`.",
+            (Outcome(200, "A part of the list", Shape(SearchedPage[JobView], examples.JOBS)),),
             query=JobsQuery,
         ),
         Endpoint(
@@ -161,9 +164,9 @@ def _jobs(registry: Registry) -> tuple[Endpoint, ...]:
 def _events() -> tuple[Endpoint, ...]:
     return (
         Endpoint(
-            "GET", "/v1/events", events.list_events, Scope.EVENTS_READ, "listEvents", "Events", "List received webhooks",
-            "Newest first.",
-            (Outcome(200, "A part of the list", Shape(Page[EventView], examples.EVENTS)),),
+            "GET", "/v1/events", events.list_events, Scope.EVENTS_LIST, "listEvents", "Events", "List received webhooks",
+            "Newest first. A search that finds little stops before it takes long, as that of jobs.",
+            (Outcome(200, "A part of the list", Shape(SearchedPage[EventView], examples.EVENTS)),),
             query=EventsQuery,
         ),
         Endpoint(

@@ -11,9 +11,9 @@ from hub.domain.access import Scope
 from hub.domain.errors import Conflict, Invalid, NotFound
 from hub.domain.inbox import GroupAction, GroupState
 from hub.domain.jobs import JobState
+from hub.services.filters import JobFilter
 from hub.services.inbox import GroupFilter, Sort
 from hub.services.inbox_views import ErrorGroupDetail
-from hub.services.inspect import JobFilter
 from hub.web.console.charts import Chart, Series, Tone, bars, sparkline
 from hub.web.console.page import Page, Visit
 
