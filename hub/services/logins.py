@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from hub.domain.access import Principal, digest_of
+from hub.domain.access import Principal, Role, digest_of
 from hub.domain.errors import LoginRefused, NotFound, TooManyLogins
 from hub.domain.operators import LONGEST_PASSWORD, LockOut, client_network, email_of
 from hub.domain.ratelimit import TokenBucket
@@ -47,8 +47,10 @@ class Session:
     name: str
     kind: LoginKind
     created_at: datetime
+    role: Role
     principal: Principal
     fresh: bool
+    has_password: bool
     token: str = field(repr=False)
 
 
@@ -202,8 +204,10 @@ class Logins:
             name=live.name,
             kind=live.kind,
             created_at=live.created_at,
+            role=live.role,
             principal=Principal.of_operator(live.operator, live.email, live.role),
             fresh=live.kind is LoginKind.LINK and live.age < self._limits.fresh,
+            has_password=live.has_password,
             token=token,
         )
 

@@ -14,7 +14,8 @@ from hub.web.auth import authenticate, authorise
 from hub.web.bodies import Bodies
 from hub.web.calls import HUB, call_of
 from hub.web.console.console import Console
-from hub.web.console.visitor import Nobody, Visitors
+from hub.web.console.guard import Guard
+from hub.web.console.visitor import Visitors
 from hub.web.docs import Docs
 from hub.web.endpoints import Context, Endpoint
 from hub.web.middleware import edge
@@ -40,7 +41,7 @@ def create_app(
         hub: everything it works with.
         body_timeout: seconds that a body may take to arrive.
         clock: steady seconds, for the rate limits.
-        visitors: who has logged in to the console.
+        visitors: who has logged in to the console; None for who shows a session.
     """
     config = hub.config.web
     limits = RateLimits(config.rate_limit, config.rate_burst, clock)
@@ -56,7 +57,7 @@ def create_app(
         if endpoint.method == "GET":
             # Load balancers ask for the head alone, and aiohttp leaves the body out.
             resource.add_route("HEAD", routed)
-    Console(hub, visitors or Nobody(), bodies).mount(app)
+    Console(hub, visitors or Guard(hub), bodies).mount(app)
     return app
 
 

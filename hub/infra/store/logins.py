@@ -48,6 +48,7 @@ class LiveSession:
     kind: LoginKind
     created_at: datetime
     age: timedelta
+    has_password: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ SELECT EXISTS (
 # Being seen is written once a minute, not at every request.
 _SEEN = text("""
 WITH found AS (
-    SELECT s.id, s.operator_id, o.email, o.name, o.role, s.kind, s.created_at, s.last_seen_at
+    SELECT s.id, s.operator_id, o.email, o.name, o.role, s.kind, s.created_at, s.last_seen_at,
+           o.password_hash IS NOT NULL AS has_password
     FROM sessions s JOIN operators o ON o.id = s.operator_id
     WHERE s.digest = :digest AND s.revoked_at IS NULL AND s.expires_at > now() AND o.disabled_at IS NULL
 ), touched AS (
@@ -151,7 +153,7 @@ WITH found AS (
         last_seen_at = now(), expires_at = least(now() + CAST(:idle AS interval), s.created_at + CAST(:whole AS interval))
     FROM found f WHERE s.id = f.id AND f.last_seen_at < now() - interval '1 minute'
 )
-SELECT id, operator_id, email, name, role, kind, created_at, now() - created_at FROM found
+SELECT id, operator_id, email, name, role, kind, created_at, now() - created_at, has_password FROM found
 """)
 
 _SESSIONS = text("""

@@ -11,10 +11,12 @@ from hub.domain.access import is_same
 from hub.services.hub import Hub
 from hub.web.bodies import Bodies
 from hub.web.calls import Call, call_of
+from hub.web.console import guard
+from hub.web.console.addresses import HOME
 from hub.web.console.assets import Assets
 from hub.web.console.live import Streams
 from hub.web.console.page import Page, Visit
-from hub.web.console.rendering import Renderer
+from hub.web.console.rendering import HEADERS, Renderer
 from hub.web.console.table import pages
 from hub.web.console.visitor import Visitor, Visitors
 from hub.web.problems import Explained, HttpProblem
@@ -76,7 +78,7 @@ class Console:
         return guarded
 
     async def _form(self, request: web.Request, visitor: Visitor | None) -> MultiDict[str]:
-        _check_origin(request)
+        guard.check_origin(self._hub.config.web, request)
         body = await self._bodies.read(request, _MOST_FORM)
         try:
             fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
@@ -85,7 +87,8 @@ class Console:
         form = MultiDict(fields)
         if any("\0" in name or "\0" in value for name, value in fields):
             raise HttpProblem(400, "unreadable_form", "the form holds NUL characters")
-        if visitor is not None and not is_same(visitor.csrf.encode(), form.get("csrf", "").encode()):
+        expected = visitor.csrf if visitor is not None else guard.browser_token(self._hub.config.web, request)
+        if expected is None or not is_same(expected.encode(), form.get("csrf", "").encode()):
             raise HttpProblem(
                 403, "csrf", "the form is not from this session; load the page again and repeat it"
             )
@@ -113,23 +116,11 @@ class Console:
 def _to_login(request: web.Request, page: Page) -> web.Response:
     """What was asked for comes after the login; what was posted is not kept."""
     after = quote(request.path_qs, safe="/") if page.method == "GET" and not page.streams else "/console"
-    return web.Response(
-        status=303, headers={"Location": f"{LOGIN}?next={after}", "Cache-Control": "no-store"}
-    )
-
-
-def _check_origin(request: web.Request) -> None:
-    """A form comes from our own pages: browsers say so. Beside the token, in case one leaks."""
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    if site not in {None, "same-origin"} or (
-        origin is not None and origin.partition("://")[2] != request.host
-    ):
-        raise HttpProblem(403, "csrf", "the form was posted from another site")
+    return web.Response(status=303, headers={**HEADERS, "Location": f"{LOGIN}?next={after}"})
 
 
 async def _home(_request: web.Request) -> web.StreamResponse:
-    return web.Response(status=303, headers={"Location": "/console/inbox", "Cache-Control": "no-store"})
+    return web.Response(status=303, headers={**HEADERS, "Location": HOME})
 
 
 async def _nothing(_visit: Visit) -> web.StreamResponse:

@@ -15,4 +15,12 @@ NOTICES: Mapping[str, str] = {
     "errors_resolved": "Resolved. They open again by themselves if they come back.",
     "errors_ignored": "Ignored, however often they happen.",
     "errors_reopened": "Open again.",
+    "logged-out": "You are logged out.",
+    "welcome": "You are in. Set a password now: the link is used up.",
+    "password-set": "The password is set. Your other sessions have ended.",
+    "role-set": "The role is set. It holds from their next request on.",
+    "operator-disabled": "Shut out. Their sessions have ended.",
+    "operator-enabled": "They may log in again.",
+    "operator-reset": "Password and sessions are gone. A one-time link lets them in again.",
+    "session-ended": "That session has ended.",
 }

@@ -6,6 +6,7 @@ from typing import Protocol
 from aiohttp import web
 
 from hub.domain.access import Principal, Role, Scope
+from hub.services.logins import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +17,14 @@ class Visitor:
         principal: what they may do, for the services.
         name: how they are addressed.
         csrf: what their forms carry to show that they come from our own pages; bound to the session.
+        session: how they came in.
     """
 
     principal: Principal
     name: str
     role: Role
     csrf: str = field(repr=False)
+    session: Session | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether they hold a scope."""
@@ -34,11 +37,3 @@ class Visitors(Protocol):
     async def of(self, request: web.Request) -> Visitor | None:
         """Who sends this request; None if they have not logged in."""
         ...
-
-
-class Nobody:
-    """Closed: nobody has logged in."""
-
-    async def of(self, _request: web.Request) -> Visitor | None:
-        """Nobody."""
-        return None
