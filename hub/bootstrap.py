@@ -21,7 +21,6 @@ from hub.config import Config, PendingConfig
 from hub.domain.errors import Unavailable
 from hub.domain.judgement import failure_of
 from hub.domain.redaction import Redactor
-from hub.domain.search import parse
 from hub.domain.specs import Log
 from hub.infra.batch import Bounds
 from hub.infra.breaker_sharing import BreakerSharing
@@ -45,10 +44,8 @@ from hub.infra.store.logins import LoginStore
 from hub.infra.store.operations import OperationsStore
 from hub.infra.store.operators import OperatorStore
 from hub.infra.store.overrides import OverrideStore
-from hub.infra.store.plan_snapshots import PlanSnapshots
 from hub.infra.store.plan_ticks import PlanTickStore
-from hub.infra.store.plans import PlanStore
-from hub.infra.store.reading import ReadingStore, Where
+from hub.infra.store.reading import ReadingStore
 from hub.infra.store.relay import RelayStore
 from hub.infra.store.rollup import RollupStore
 from hub.infra.store.statistics import StatisticsStore
@@ -78,10 +75,9 @@ from hub.services.operate import Operate
 from hub.services.operators import Operators
 from hub.services.overrides import Overrides
 from hub.services.plan_runner import PlanRunner
-from hub.services.plans import Plans
+from hub.services.plans import plans_over
 from hub.services.relay import Pace as RelayPace
 from hub.services.relay import Relay
-from hub.services.searching import where_of
 from hub.services.statistics import Bookkeeping, Statistics
 from hub.services.submit import Submit
 from hub.services.suggest import Suggest
@@ -213,7 +209,7 @@ async def build(
             operate=Operate(
                 OperationsStore(database, registry.providers), inspect, registry, new_id=around.new_id
             ),
-            plans=make_plans(database, registry, clock=around.clock, new_id=around.new_id),
+            plans=plans_over(database, registry.providers, clock=around.clock, new_id=around.new_id),
             timeline=Timeline(TimelineStore(database), redactor, list(registry.sources)),
             why=Why(WhyStore(database), queue.place, breakers.snapshot, bound=config.relay.buffer_limit),
             keys=Keys(KeyStore(database), new_id=around.new_id, new_secret=_new_secret, bounds=bounds),
@@ -299,17 +295,6 @@ def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
         inbox=InboxStore(hub.database),
         beside=(Bookkeeping(RollupStore(hub.database), DepthStore(hub.database), hub.queue).run,),
     )
-
-
-def make_plans(
-    database: Database, registry: Registry, *, clock: Callable[[], datetime], new_id: Callable[[], UUID]
-) -> Plans:
-    """Plans over a database; the command line has them without the rest of a hub."""
-
-    def search(text: str) -> Where:
-        return where_of(parse(text, clock()))
-
-    return Plans(PlanStore(database), PlanSnapshots(database, registry.providers), search, new_id=new_id)
 
 
 def make_plan_runner(hub: Hub, relay: Relay) -> PlanRunner:

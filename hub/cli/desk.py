@@ -4,6 +4,7 @@ import getpass
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import TypeVar
 from uuid import UUID
@@ -29,6 +30,7 @@ from hub.services.inspect import Inspect
 from hub.services.keys import Keys
 from hub.services.operate import Operate
 from hub.services.operators import Operators
+from hub.services.plans import Plans, plans_over
 
 from .session import Session, session
 
@@ -45,6 +47,7 @@ class Desk:
     inbox: Inbox
     keys: Keys
     operators: Operators
+    plans: Plans
     audit: AuditTrail
     address: str
     principal: Principal
@@ -88,6 +91,12 @@ async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
             operate=operate,
             inbox=Inbox(InboxStore(database), new_id=uuids.uuid7),
             keys=keys,
+            plans=plans_over(
+                database,
+                opened.registry.providers,
+                clock=lambda: datetime.now(UTC),
+                new_id=uuids.uuid7,
+            ),
             operators=people,
             audit=AuditTrail(AuditStore(database)),
             address=opened.config.web.address,

@@ -23,6 +23,7 @@ PLACES = {
     "check": ("hub.cli.check", "Tell what is wrong, and what to do about it."),
     "keys": ("hub.cli.keys", "API keys: create, list, revoke."),
     "jobs": ("hub.cli.jobs", "Jobs: list, show, retry, cancel."),
+    "plans": ("hub.cli.plans", "One thing done to many jobs: create, start, watch, stop, report."),
     "errors": ("hub.cli.inbox", "Failures by cause: list, show, acknowledge, resolve, ignore, reopen."),
     "events": ("hub.cli.events", "Received webhooks: list, show, replay."),
     "queues": ("hub.cli.queues", "Queues: list, pause, resume."),

@@ -1,7 +1,8 @@
 """Doing one thing to many jobs: a dry run first, then, at a person's word, a few, and then the rest."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,8 +23,10 @@ from hub.domain.plans import (
     Settings,
     follow,
 )
+from hub.domain.providers import Provider
 from hub.domain.safety import Facts
-from hub.domain.search import NotUnderstood
+from hub.domain.search import NotUnderstood, parse
+from hub.infra.store.database import Database
 from hub.infra.store.operations import Audit
 from hub.infra.store.plan_snapshots import Draft, PlanSnapshots
 from hub.infra.store.plans import PlanRecord, PlanStore
@@ -32,6 +35,7 @@ from hub.services.cursors import format_cursor, parse_cursor
 from hub.services.operate import actor_of
 from hub.services.plan_showing import item_view, plan_view
 from hub.services.plan_views import PlanItemView, PlanView
+from hub.services.searching import where_of
 from hub.services.views import Page
 
 _PAGE = 2_000
@@ -190,6 +194,28 @@ class Plans:
     def _audit(self, principal: Principal, **detail: Any) -> Audit:
         given = {name: value for name, value in detail.items() if value is not None}
         return Audit(self._new_id(), actor_of(principal), orjson.dumps(given).decode())
+
+
+def plans_over(
+    database: Database,
+    providers: Mapping[str, Provider],
+    *,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], UUID],
+) -> Plans:
+    """Plans in a database, made by searches.
+
+    Args:
+        database: the pool.
+        providers: whose keys make repeats harmless, and for how long.
+        clock: now, for searches that say how long ago.
+        new_id: makes UUIDv7s.
+    """
+
+    def search(text: str) -> Where:
+        return where_of(parse(text, clock()))
+
+    return Plans(PlanStore(database), PlanSnapshots(database, providers), search, new_id=new_id)
 
 
 def _in_states(states: Sequence[ItemState]) -> Where:

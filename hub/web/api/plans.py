@@ -17,12 +17,13 @@ from hub.domain.plans import (
     PlanState,
     Settings,
 )
+from hub.services.plan_reports import COLUMNS, CSV, NDJSON, lines_of
 from hub.services.plan_views import PlanItemView, PlanView
 from hub.services.plans import PlanRequest
 from hub.services.views import Page
 from hub.web.answers import dumps, json_answer
 from hub.web.api import plan_examples as examples
-from hub.web.api.plan_reports import COLUMNS, CSV, NDJSON, send
+from hub.web.downloads import download
 from hub.web.endpoints import Context, Endpoint, Handler, Outcome, Shape
 from hub.web.reading import id_in, json_of, optional_body, query_of, validated
 from hub.web.schemas import PageQuery, Query, Request, Why, comma_separated
@@ -135,7 +136,9 @@ async def _report(request: web.Request, context: Context, kind: str) -> web.Stre
     plan, query = id_in(request, "plan"), query_of(request, PlanReportQuery)
     # Before anything is sent, so that an error is answered as one.
     await context.hub.plans.get(plan)
-    return await send(request, context.call, plan, kind, context.hub.plans.report(plan, query.state))
+    name = f"plan-{plan}.{'csv' if kind == CSV else 'ndjson'}"
+    lines = lines_of(kind, context.hub.plans.report(plan, query.state))
+    return await download(request, context.call, name, kind, lines)
 
 
 def telling(command: Command) -> Handler:
