@@ -226,7 +226,7 @@ async def test_every_answer_of_the_console_has_the_security_headers(place: Town)
         policy = set(answer.headers["Content-Security-Policy"].split("; "))
         assert policy >= DIRECTIVES, path
         assert not any("unsafe" in part or "*" in part for part in policy), path
-        assert answer.headers["Referrer-Policy"] in {"same-origin", "no-referrer"}, path
+        assert answer.headers["Referrer-Policy"] in {"same-origin", "strict-origin"}, path
         page = answer.body.decode()
         assert not re.search(
             r"<script(?![^>]*\ssrc=\"/console/static/)|<style|\sstyle=|\son\w+=|javascript:", page

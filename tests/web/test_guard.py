@@ -187,7 +187,7 @@ async def test_a_link_shows_a_button_and_lets_in_once(place: Town) -> None:
     browser = await place.browser()
     for _ in range(2):
         page = await browser.get(link)
-        assert (page.status, page.headers["Referrer-Policy"]) == (200, "no-referrer")
+        assert (page.status, page.headers["Referrer-Policy"]) == (200, "strict-origin")
     answer = await browser.form(link, "/console/login/link")
     assert (answer.status, answer.headers["Location"]) == (303, "/console/account?notice=welcome")
     later = await place.browser()

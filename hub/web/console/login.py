@@ -100,8 +100,8 @@ def _anonymous(visit: Visit, template: str, *, status: int = 200, **values: Any)
     # Of who has logged in (and follows a link all the same) the form is of the session.
     csrf = visit.visitor.csrf if visit.visitor else form_token(cookie)
     answer = visit.render(template, status=status, csrf=csrf, **values)
-    # The address may hold a token.
-    answer.headers.update(CIMultiDict({"Referrer-Policy": "no-referrer"}))
+    # The address may hold a token. Not `no-referrer`: browsers post a form from there with `Origin: null`, which is refused.
+    answer.headers.update(CIMultiDict({"Referrer-Policy": "strict-origin"}))
     guard.know(config, visit.request, answer, cookie)
     return answer
 
