@@ -9,7 +9,7 @@ SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_inf
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 COMPILE_DEV = $(COMPILE) --group dev --constraint requirements.lock
 
-.PHONY: help setup demo test certify sabotage check lint types imports lock-check schema-check bench drills machines lock clean
+.PHONY: help setup demo test certify sabotage check lint types imports lock-check schema-check bench scale drills machines lock clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -87,6 +87,10 @@ schema-check: setup
 bench: setup ## measure
 	@echo "bench: starting"
 	@$(BIN)/python -m benchmarks
+
+scale: setup ## make two million jobs and time every list, group and timeline (JOBS=200000 KEEP=dir: fewer, and kept)
+	@echo "scale: starting"
+	@$(BIN)/python -m tests.scale $(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP),--keep $(KEEP))
 
 drills: setup ## break things on purpose, and measure how soon all is well (NAMES="redis-flushed": only these)
 	@echo "drills: starting"

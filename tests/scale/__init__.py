@@ -1,0 +1,1 @@
+"""Millions of jobs, and how long the hub takes to show them: see `python -m tests.scale`."""

@@ -1,0 +1,116 @@
+"""What is asked: every list, group and timeline the hub can show, found in the tables of its endpoints and pages.
+
+An endpoint that nobody here knows how to ask fails the run, so that none is left out unawares.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from types import MappingProxyType
+from urllib.parse import quote, urlencode
+
+from hub.registry import Registry
+from hub.services.cursors import format_cursor
+from hub.web.api.table import endpoints_of
+from hub.web.console.table import pages
+from tests.scale.samples import Samples
+
+# Not lists to look at, with the reason.
+LEFT_OUT: Mapping[str, str] = MappingProxyType(
+    {
+        "/v1/plans/{id}/report.csv": "all of a plan's jobs, sent as they are read",
+        "/v1/plans/{id}/report.ndjson": "all of a plan's jobs, sent as they are read",
+    }
+)
+# Fields of queries that change what one sees of a list, or hold the answer back, and choose nothing.
+_IDLE = frozenset({"limit", "cursor", "wait", "sort"})
+# What the console's pages take, which they do not declare.
+PAGE_QUERIES: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "/console/inbox": (
+            "", "sort=failed_for_good", "view=acknowledged", "view=resolved", "view=ignored", "view=cured",
+            "provider=stripe", "job=email.send", "text=declined", "text=nothing+like+it",
+        ),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The same thing asked about different jobs.
+
+    Attributes:
+        name: what is asked.
+        urls: the ways in which it is asked, in turn.
+        follow: go on from page to page with the cursor that each answer gives.
+    """
+
+    name: str
+    urls: Sequence[str]
+    follow: bool = False
+
+
+def questions(registry: Registry, samples: Samples) -> list[Question]:
+    """Everything there is to ask."""
+    return [*_of_endpoints(registry, samples), *_of_pages(samples)]
+
+
+def _of_endpoints(registry: Registry, samples: Samples) -> Iterator[Question]:
+    for endpoint in endpoints_of(registry):
+        if endpoint.method != "GET" or endpoint.scope is None or endpoint.path in LEFT_OUT:
+            continue
+        paths = _filled(endpoint.path, samples)
+        fields = endpoint.query.model_fields
+        yield Question(endpoint.path, paths)
+        for field in fields:
+            if field not in _IDLE:
+                values = samples.values(endpoint.path, field)
+                urls = [f"{path}?{urlencode({field: value})}" for path, value in product(paths, values)]
+                yield Question(f"{endpoint.path}?{field}", urls)
+        if "sort" in fields:
+            yield Question(f"{endpoint.path}?sort", [f"{path}?sort=failed_for_good" for path in paths])
+        if "cursor" in fields:
+            yield Question(
+                f"{endpoint.path} page after page", [f"{path}?limit=50" for path in paths], follow=True
+            )
+            yield from _deep(endpoint.path, samples)
+
+
+def _deep(path: str, samples: Samples) -> Iterator[Question]:
+    """Pages far down lists that are in the order of ids."""
+    kinds = {"/v1/jobs": ("jobs", samples.jobs), "/v1/events": ("events", samples.events)}
+    if path in kinds:
+        kind, ids = kinds[path]
+        cursors = [format_cursor(kind, one) for one in ids]
+        yield Question(f"{path} far down", [f"{path}?cursor={cursor}" for cursor in cursors])
+        if path == "/v1/jobs":
+            yield Question(
+                f"{path}?state far down", [f"{path}?state=failed&cursor={cursor}" for cursor in cursors]
+            )
+            yield Question(
+                f"{path}?error_signature&state far down",
+                [
+                    f"{path}?state=failed&error_signature={signature}&cursor={cursor}"
+                    for signature, cursor in product(samples.signatures[:5], cursors)
+                ],
+            )
+
+
+def _of_pages(samples: Samples) -> Iterator[Question]:
+    for page in pages():
+        if page.method != "GET" or page.open or page.streams or page.path in LEFT_OUT:
+            continue
+        paths = _filled(page.path, samples)
+        for query in PAGE_QUERIES.get(page.path, ("",)):
+            name = f"{page.path}?{query}" if query else page.path
+            yield Question(name, [f"{path}?{query}" if query else path for path in paths])
+
+
+def _filled(path: str, samples: Samples) -> list[str]:
+    """The address with its places filled, once for each sample."""
+    if "{" not in path:
+        return [path]
+    before, _, rest = path.partition("{")
+    name, _, after = rest.partition("}")
+    filled = [f"{before}{quote(value, safe='')}{after}" for value in samples.places(path, name)]
+    return [whole for one in filled for whole in _filled(one, samples)]
