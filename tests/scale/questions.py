@@ -22,8 +22,10 @@ LEFT_OUT: Mapping[str, str] = MappingProxyType(
         "/v1/plans/{id}/report.ndjson": "all of a plan's jobs, sent as they are read",
     }
 )
+# Not answered without saying whose.
+_BY_KEY = frozenset({"/v1/timeline"})
 # Fields of queries that change what one sees of a list, or hold the answer back, and choose nothing.
-_IDLE = frozenset({"limit", "cursor", "wait", "sort"})
+_IDLE = frozenset({"limit", "cursor", "wait", "sort", "order"})
 # What the console's pages take, which they do not declare.
 PAGE_QUERIES: Mapping[str, Sequence[str]] = MappingProxyType(
     {
@@ -61,7 +63,8 @@ def _of_endpoints(registry: Registry, samples: Samples) -> Iterator[Question]:
             continue
         paths = _filled(endpoint.path, samples)
         fields = endpoint.query.model_fields
-        yield Question(endpoint.path, paths)
+        if endpoint.path not in _BY_KEY:
+            yield Question(endpoint.path, paths)
         for field in fields:
             if field not in _IDLE:
                 values = samples.values(endpoint.path, field)
@@ -69,7 +72,7 @@ def _of_endpoints(registry: Registry, samples: Samples) -> Iterator[Question]:
                 yield Question(f"{endpoint.path}?{field}", urls)
         if "sort" in fields:
             yield Question(f"{endpoint.path}?sort", [f"{path}?sort=failed_for_good" for path in paths])
-        if "cursor" in fields:
+        if {"limit", "cursor"} <= fields.keys() and endpoint.path not in _BY_KEY:
             yield Question(
                 f"{endpoint.path} page after page", [f"{path}?limit=50" for path in paths], follow=True
             )
@@ -101,7 +104,12 @@ def _of_pages(samples: Samples) -> Iterator[Question]:
         if page.method != "GET" or page.open or page.streams or page.path in LEFT_OUT:
             continue
         paths = _filled(page.path, samples)
-        for query in PAGE_QUERIES.get(page.path, ("",)):
+        searches = (
+            [urlencode({"q": search}) for search in samples.searches()]
+            if page.path == "/console/jobs"
+            else []
+        )
+        for query in (*PAGE_QUERIES.get(page.path, ("",)), *searches):
             name = f"{page.path}?{query}" if query else page.path
             yield Question(name, [f"{path}?{query}" if query else path for path in paths])
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from hub.domain.search.fields import EVENTS, JOBS
+
 _EACH = 40
 _SPREAD = "SELECT {what} FROM (SELECT {what}, row_number() OVER (ORDER BY id) AS n, count(*) OVER () AS of FROM {table}) s WHERE n % greatest(1, of / {each}) = 0 ORDER BY n LIMIT {each}"
 
@@ -63,9 +65,38 @@ class Samples:
             },
             "/v1/plans": {"state": ["draft", "finished,aborted"]},
             "/v1/plans/{id}/items": {"state": ["pending", "succeeded"]},
+            "/v1/jobs": {"q": self.searches()},
+            "/v1/events": {
+                "q": [field.example for field in EVENTS.fields] + ["payment_intent", "pi_5 since:7d"]
+            },
+            "/v1/search/suggestions": {
+                "q": ["state:fa", "provider:", "job:pay", "customer:1"],
+                "among": ["jobs", "events"],
+            },
             "/v1/statistics": {"since": ["24h", "7d"]},
             "/v1/audit": {"subject": [str(job) for job in self.jobs]},
         }.get(path, {})
+
+    def searches(self) -> list[str]:
+        """Searches for jobs: each field by itself, and what operators ask."""
+        return [
+            *[field.example for field in JOBS.fields],
+            "state:failed provider:stripe since:2h",
+            'state:failed provider:stripe error:"declined" since:7d',
+            "state:failed -provider:stripe",
+            "state:failed reason:uncertain",
+            "state:failed queue:email until:7d",
+            f"signature:{self.signatures[0]} state:failed",
+            f"signature:{self.signatures[-1]}",
+            "order:77",
+            "customer:77 state:failed",
+            "correlation:order-77",
+            "application:shop-2 state:failed",
+            "timeout",
+            "declined",
+            str(self.failed[0]),
+            "no.such.thing.anywhere",
+        ]
 
     def _anywhere(self) -> Mapping[str, Sequence[str]]:
         times = [_moment(timedelta(days=days)) for days in (0.05, 1, 7, 20)]
@@ -90,6 +121,7 @@ class Samples:
             "external_id": ["evt_5", "evt_nothing"],
             "failed": ["true", "false"],
             "provider": ["stripe", "email"],
+            "subject": ["pi_5", "pi_500", "pi_nothing"],
             "actor": ["ada", "nobody"],
             "action": ["job.retry", "job.cancel"],
         }  # fmt: skip
