@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
 from secrets import token_urlsafe
@@ -211,7 +211,12 @@ async def build(
             ),
             plans=plans_over(database, registry.providers, clock=around.clock, new_id=around.new_id),
             timeline=Timeline(TimelineStore(database), redactor, list(registry.sources)),
-            why=Why(WhyStore(database), queue.place, breakers.snapshot, bound=config.relay.buffer_limit),
+            why=Why(
+                WhyStore(database),
+                queue.place,
+                partial(_closed_in, breakers),
+                bound=config.relay.buffer_limit,
+            ),
             keys=Keys(KeyStore(database), new_id=around.new_id, new_secret=_new_secret, bounds=bounds),
             inbox=Inbox(InboxStore(database), new_id=around.new_id),
             operators=Operators(
@@ -257,6 +262,15 @@ async def build(
             new_id=around.new_id,
             rng=around.rng,
         )
+
+
+def _closed_in(breakers: Breakers, provider: str) -> timedelta | None:
+    waits = [
+        state.retry_after
+        for state in breakers.snapshot()
+        if state.provider == provider and state.retry_after is not None
+    ]
+    return max(waits, default=None)
 
 
 def make_execute(hub: Hub, store: ExecutionStore) -> Execute:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from secrets import token_urlsafe
 from typing import TypeVar
 from uuid import UUID
@@ -14,6 +15,8 @@ import uvloop
 
 from hub.domain.access import Principal, Scope
 from hub.domain.ids import ApplicationId, KeyId
+from hub.domain.redaction import Redactor
+from hub.domain.why import Place
 from hub.infra.passwords import Passwords
 from hub.infra.store.audit import AuditStore
 from hub.infra.store.database import Database
@@ -23,6 +26,8 @@ from hub.infra.store.keys import KeyStore
 from hub.infra.store.operations import OperationsStore
 from hub.infra.store.operators import OperatorStore
 from hub.infra.store.reading import ReadingStore
+from hub.infra.store.timeline import TimelineStore
+from hub.infra.store.why import WhyStore
 from hub.services.audit import AuditTrail
 from hub.services.finding import Find
 from hub.services.inbox import Inbox
@@ -31,6 +36,8 @@ from hub.services.keys import Keys
 from hub.services.operate import Operate
 from hub.services.operators import Operators
 from hub.services.plans import Plans, plans_over
+from hub.services.timeline import Timeline
+from hub.services.why import Why
 
 from .session import Session, session
 
@@ -44,6 +51,8 @@ class Desk:
 
     inspect: Inspect
     operate: Operate
+    timeline: Timeline
+    why: Why
     inbox: Inbox
     keys: Keys
     operators: Operators
@@ -89,6 +98,17 @@ async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
         desk = Desk(
             inspect=inspect,
             operate=operate,
+            timeline=Timeline(
+                TimelineStore(database),
+                Redactor.knowing(opened.config.secrets()),
+                list(opened.registry.sources),
+            ),
+            why=Why(
+                WhyStore(database),
+                partial(_place, opened.redis_url),
+                lambda _provider: None,
+                bound=opened.config.relay.buffer_limit,
+            ),
             inbox=Inbox(InboxStore(database), new_id=uuids.uuid7),
             keys=keys,
             plans=plans_over(
@@ -106,6 +126,16 @@ async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
     finally:
         passwords.close()
         await database.close()
+
+
+async def _place(url: str, queue: str, job: UUID, dispatch: int) -> Place:
+    from hub.infra.queue import ReadyQueue  # noqa: PLC0415 - arq takes its time to be imported
+
+    ready = ReadyQueue(url, connections=1)
+    try:
+        return await ready.place(queue, job, dispatch)
+    finally:
+        await ready.close()
 
 
 def _user() -> str:

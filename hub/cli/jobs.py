@@ -13,6 +13,7 @@ from hub.domain.search import parse
 from hub.services.filters import JobFilter
 from hub.services.views import ErrorView, JobDetail, JobView
 
+from . import stories
 from .commands import Group
 from .desk import Desk, at_desk
 from .errors import Failure
@@ -75,6 +76,10 @@ def list_jobs(
         empty="No such jobs.",
     )
     tell_the_rest(page, query)
+
+
+jobs.add_command(stories.why, "why")
+jobs.add_command(stories.job_timeline, "timeline")
 
 
 @jobs.command()

@@ -57,6 +57,19 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a job stands in the ready buffer of its queue; None for what is not known.
+
+    Attributes:
+        position: how many come before it; None if it is not there.
+        depth: how many there are.
+    """
+
+    position: int | None = None
+    depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """What is known of a job and of what it needs.
 

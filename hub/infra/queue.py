@@ -17,6 +17,7 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
 from hub.domain.errors import Unavailable
+from hub.domain.why import Place
 from hub.infra.redis_pool import pool
 
 # Scores must stay exact in a double: 9 priorities of 10^13 ms (until the year 2286) are far below 2^53.
@@ -89,19 +90,6 @@ class Look:
 
     depths: dict[str, int]
     forgotten: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a job stands in the ready buffer of its queue; None for what is not known.
-
-    Attributes:
-        position: how many come before it; None if it is not there.
-        depth: how many there are.
-    """
-
-    position: int | None = None
-    depth: int | None = None
 
 
 class ReadyQueue:

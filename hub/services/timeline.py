@@ -21,7 +21,7 @@ from hub.services.telling import (
     told_of_notes,
     told_of_steps,
 )
-from hub.services.timeline_views import TimelineEntry, TimelineJob, TimelineView
+from hub.services.timeline_views import EventStory, TimelineEntry, TimelineJob, TimelineView
 
 _KIND = "timeline"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,6 +81,15 @@ class Timeline:
         jobs = await self._store.about(subject, self._sources, _application(principal))
         events = lambda span: self._store.events_about(subject, self._sources, span)  # noqa: E731
         return await self._told(principal, jobs, part, events)
+
+    async def of_event(self, principal: Principal, event: UUID) -> EventStory:
+        """What came in, as far as the caller may see it. Raises NotFound."""
+        found = await self._store.events([event], Span(None, 1))
+        if not found:
+            raise NotFound(f"there is no event {event}", code="unknown_event_id")
+        sight = Sight(principal.may(Scope.EVENTS_READ))
+        [told] = told_of_events(found, sight, self._redactor)
+        return EventStory(**told.detail, received_at=told.at, raw=sight.raw)
 
     def _events_of(self, jobs: Sequence[StoryJob]) -> "Events":
         ids = list({job.event_id for job in jobs if job.event_id is not None})

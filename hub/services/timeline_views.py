@@ -57,3 +57,29 @@ class TimelineView:
     next_cursor: str | None
     jobs: list[TimelineJob]
     more_jobs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventStory:
+    """A received webhook.
+
+    Attributes:
+        headers: as received, or without secrets.
+        body: the same of the body; text or JSON; null once retention has emptied it.
+        body_cut: whether there is more of the body than is shown.
+        raw: whether headers and body are as received.
+    """
+
+    event_id: UUID
+    source: str
+    type: str
+    external_id: str
+    subject: str | None
+    correlation_id: str
+    occurred_at: datetime | None
+    received_at: datetime
+    size: int | None
+    headers: dict[str, str]
+    body: Any
+    body_cut: bool
+    raw: bool

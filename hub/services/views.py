@@ -215,7 +215,7 @@ class JobDetail(JobView):
     Attributes:
         args: its arguments; null where the event is the argument.
         result: what it returned.
-        attempts: every finished attempt, oldest first.
+        attempts: its finished attempts, oldest first; of very many the latest 200 (the timeline has all).
         steps: its calls and other steps, in their order.
         waits: the events that would wake it, while it waits.
         retry: whether a retry is allowed, and safe.

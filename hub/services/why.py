@@ -8,9 +8,7 @@ from uuid import UUID
 from hub.domain.access import Principal
 from hub.domain.errors import NotFound, Unavailable
 from hub.domain.jobs import JobState
-from hub.domain.why import Awaited, Holder, Situation, WhyCode, why
-from hub.infra.breakers import BreakerState
-from hub.infra.queue import Place
+from hub.domain.why import Awaited, Holder, Place, Situation, WhyCode, why
 from hub.infra.store.why import MOST, WhyRecord, WhyStore
 
 Look = Callable[[str, UUID, int], Awaitable[Place]]
@@ -49,16 +47,16 @@ class Why:
     Args:
         store: what the database knows.
         look: where a job stands in the ready buffer.
-        breakers: every breaker, as far as this process knows.
+        closed_in: how long a provider is left alone, as far as this process knows; None if it is not.
         bound: how many jobs a ready buffer may hold.
     """
 
     def __init__(
-        self, store: WhyStore, look: Look, breakers: Callable[[], list[BreakerState]], *, bound: int
+        self, store: WhyStore, look: Look, closed_in: Callable[[str], timedelta | None], *, bound: int
     ) -> None:
         self._store = store
         self._look = look
-        self._breakers = breakers
+        self._closed_in = closed_in
         self._bound = bound
 
     async def of(self, principal: Principal, job: UUID) -> WhyView:
@@ -122,9 +120,5 @@ class Why:
         )
 
     def _breaker_until(self, provider: str | None, now: datetime) -> datetime | None:
-        waits = [
-            state.retry_after or timedelta(0)
-            for state in self._breakers()
-            if state.provider == provider and state.retry_after is not None
-        ]
-        return now + max(waits) if waits else None
+        wait = self._closed_in(provider) if provider else None
+        return None if wait is None else now + wait

@@ -152,3 +152,42 @@ def test_a_job_that_is_not_there_is_1(cli: Cli, verb: str) -> None:
     ended = cli("jobs", verb, unknown)
     assert (ended.code, ended.out) == (Exit.REFUSED, "")
     assert f"there is no job {unknown}" in ended.err
+
+
+def test_why_a_job_waits_is_told(cli: Cli, environ: dict[str, str]) -> None:
+    """The answer, and what to do; nobody serves its queue here."""
+    job = str(submitted(environ))
+    assert cli("jobs", "why", job, "--json").json["code"] == "no_worker"
+    assert "hub worker" in cli("jobs", "why", job).out
+
+
+def test_a_job_is_told_whole_and_so_is_what_belongs_to_it(cli: Cli, environ: dict[str, str]) -> None:
+    """By its id, and by a tag across jobs; one of the ways has to be given."""
+    job = str(failed(environ))
+    told = cli("jobs", "timeline", job, "--json").json
+    assert told["items"][0]["kind"] == "submitted"
+    assert "was submitted by shop" in cli("jobs", "timeline", job).out
+    first, second = (str(submitted(environ, tags=("order:1",))) for _ in range(2))
+    told = cli("timeline", "--tag", "order:1", "--json").json
+    assert [one["id"] for one in told["jobs"]] == [second, first]
+    assert "payments.charge" in cli("timeline", "--tag", "order:1").out
+    assert cli("timeline").code == Exit.USAGE
+    assert cli("timeline", "--tag", "a", "--subject", "b").code == Exit.USAGE
+    page = cli("jobs", "timeline", job, "--limit", "1", "--json").json
+    rest = cli("jobs", "timeline", job, "--cursor", page["next_cursor"], "--json").json
+    assert page["items"][0] not in rest["items"]
+
+
+def test_a_hidden_doubt_takes_the_word_that_it_was_looked_up(cli: Cli, environ: dict[str, str]) -> None:
+    """The refusal says how; with it the job runs again."""
+    job = str(failed(environ))
+    sql(
+        environ["HUB_DATABASE_URL"],
+        """INSERT INTO steps (job_id, position, name, provider, effect, certainty, serial, generation, attempt, sends, digest,
+               kind, first_sent_at) VALUES ($1, 1, 'email SEND mail', 'email', 'message', 'unknown', 0, 1, 1, 1, '', 'call', now())""",
+        job,
+    )
+    refused = cli("jobs", "retry", job, "--reason", "the server is back")
+    assert refused.code == Exit.REFUSED
+    assert f'hub jobs retry {job} --decided --reason "what you found"' in refused.err
+    assert cli("jobs", "retry", job, "--decided", "--reason", "not in the log").code == Exit.OK

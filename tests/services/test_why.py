@@ -10,9 +10,8 @@ from hub import Args, Backoff, JobContext, Limits, job
 from hub.domain.access import Scope
 from hub.domain.errors import NotFound, Unavailable
 from hub.domain.ids import ApplicationId
-from hub.domain.why import WhyCode
+from hub.domain.why import Place, WhyCode
 from hub.infra.breakers import State
-from hub.infra.queue import Place
 from hub.infra.store.why import WhyStore
 from hub.services.why import Why, WhyView
 from tests.services import shop
@@ -289,7 +288,7 @@ async def test_redis_away_leaves_what_the_database_knows(engine: Engine) -> None
         raise Unavailable("Redis is not available")
 
     made = await engine.submit("test_why.charge")
-    blind = Why(WhyStore(engine.hub.database), away, list, bound=10)
+    blind = Why(WhyStore(engine.hub.database), away, lambda _provider: None, bound=10)
     answer = await blind.of(engine.principal, made)
     assert (answer.code, answer.ahead) == (WhyCode.NEXT, 0)
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hub.domain.providers import Idempotency, Limits, Provider
+from hub.domain.providers import Idempotency, Limits, LookUp, Provider
 from hub.domain.retry import Backoff
 from hub.domain.signatures import prefixed_hex
 from hub.domain.sources import Reply, Source, field
@@ -57,6 +57,7 @@ bank = Provider(
     base_url="https://bank.example",
     idempotency=Idempotency("Idempotency-Key", timedelta(hours=24)),
     limits=Limits(per_second=5),
+    look_up=LookUp("in the bank's ledger, look for {key}", url="https://bank.example/ledger?key={key}"),
 )
 
 REGISTRY = Registry.of(providers=[bank], sources=[shop, terse, silent], jobs=[send_receipt, ship, book])

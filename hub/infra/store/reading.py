@@ -128,6 +128,7 @@ _STEP = """
     position, name, provider, effect, certainty, sends, serial, attempt, idempotency_key, encode(digest, 'hex'), answer,
     error_code, error_message, first_sent_at, last_sent_at, answered_at, kind, planned
 """
+MOST_ATTEMPTS = 200  # of one job; the timeline has all
 _WAIT = "source, types, subject"
 
 _EVENT = """
@@ -162,7 +163,9 @@ class ReadingStore:
         """One job with its attempts and steps, as they were at one moment."""
         statement = f"""
             SELECT {_JOB}, j.args, j.result,
-                ARRAY(SELECT ROW({_ATTEMPT}) FROM attempts WHERE job_id = j.id ORDER BY number),
+                ARRAY(SELECT ROW({_ATTEMPT}) FROM (
+                    SELECT * FROM attempts WHERE job_id = j.id ORDER BY number DESC LIMIT {MOST_ATTEMPTS}
+                ) latest ORDER BY number),
                 ARRAY(SELECT ROW({_STEP}) FROM steps WHERE job_id = j.id ORDER BY position),
                 CASE WHEN j.state = 'waiting'
                      THEN ARRAY(SELECT ROW({_WAIT}) FROM waits WHERE job_id = j.id ORDER BY position) ELSE '{{}}' END,

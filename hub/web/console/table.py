@@ -1,6 +1,6 @@
 """Every page there is. The router, the guard, the navigation and the tests all go by this table."""
 
-from hub.web.console import account, appearance, audit, inbox, login, people, queues
+from hub.web.console import account, appearance, audit, inbox, login, people, queues, stories
 from hub.web.console.page import Page
 
 
@@ -14,4 +14,5 @@ def pages() -> tuple[Page, ...]:
         *queues.PAGES,
         *people.PAGES,
         *audit.PAGES,
+        *stories.PAGES,
     )
