@@ -31,6 +31,8 @@ from hub.infra.queue import ReadyQueue
 from hub.infra.recurring import Recurring
 from hub.infra.sender import Sender
 from hub.infra.sentry import reporter
+from hub.infra.store.alarms import AlarmStore
+from hub.infra.store.alerts import AlertStore
 from hub.infra.store.audit import AuditStore
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
@@ -55,6 +57,8 @@ from hub.infra.store.vocabulary import VocabularyStore
 from hub.infra.store.waits import WaitStore
 from hub.infra.store.why import WhyStore
 from hub.registry import Registry
+from hub.services.alarms import Alarms
+from hub.services.alerts import Alerts, Telling, channels_of
 from hub.services.attempt import Tools
 from hub.services.audit import AuditTrail
 from hub.services.call_statistics import CallStatistics
@@ -177,6 +181,13 @@ async def build(
         rollup = RollupStore(database)
         statistics = Statistics(StatisticsStore(database), rollup, clock=around.clock)
         call_statistics = CallStatistics(rollup)
+        telling = Telling(
+            channels_of(config.alerts, registry, slack=config.can_call("slack")),
+            registry,
+            config.site,
+            clock=around.clock,
+            new_id=around.new_id,
+        )
         yield Hub(
             config=config,
             registry=registry,
@@ -250,6 +261,8 @@ async def build(
                 new_id=around.new_id,
             ),
             statistics=statistics,
+            alerts=Alerts(AlertStore(database), telling, new_id=around.new_id),
+            telling=telling,
             call_statistics=call_statistics,
             companions=Companions(BreakerSharing(breakers, queue.redis), overrides, [call_statistics.run]),
             metrics=metrics,
@@ -307,7 +320,31 @@ def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
         telemetry=_telemetry(hub),
         waking=hub.waking,
         inbox=InboxStore(hub.database),
-        beside=(Bookkeeping(RollupStore(hub.database), DepthStore(hub.database), hub.queue).run,),
+        beside=(
+            Bookkeeping(RollupStore(hub.database), DepthStore(hub.database), hub.queue).run,
+            make_alarms(hub).run,
+        ),
+    )
+
+
+def make_alarms(hub: Hub, **pace: float) -> Alarms:
+    """What finds out what people should be told."""
+    sharing = BreakerSharing(hub.breakers, hub.queue.redis)
+
+    async def not_closed() -> list[str]:
+        # Who holds a breaker need not be told that it is held.
+        return [name for name in await sharing.listed() if not hub.breakers.standing(name.partition(" ")[0])]
+
+    return Alarms(
+        AlarmStore(hub.database),
+        AlertStore(hub.database),
+        hub.telling,
+        hub.config.alerts.rules,
+        depths=DepthStore(hub.database),
+        open_breakers=not_closed,
+        queue=hub.queue,
+        new_id=hub.new_id,
+        **pace,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from hub import __version__
+from hub.alerting import AlertConfig, problems_of, read_alerts
 from hub.domain.errors import ConfigurationError
 from hub.domain.providers import Call, Provider
 from hub.domain.redaction import Secret
@@ -136,6 +137,7 @@ class Config:
     relay: RelayConfig
     log: LogConfig
     sessions: SessionLimits
+    alerts: AlertConfig
     var_dir: Path
     database_url: Secret | None
     database_pooled: bool
@@ -146,6 +148,16 @@ class Config:
     webhook_secrets: Mapping[str, tuple[Secret, ...]] = field(default_factory=dict)
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def site(self) -> str:
+        """Where people reach the hub, for links; empty if nobody has said."""
+        return self.web.public_url or ""
+
+    def can_call(self, provider: str) -> bool:
+        """Whether what a provider needs is configured."""
+        settings = self.providers.get(provider)
+        return settings is not None and not settings.missing
 
     def secrets_of(self, source: str) -> tuple[str, ...]:
         """The secrets that a source may sign with; none if it is not configured."""
@@ -198,6 +210,7 @@ def _read(env: Environment, sources: Mapping[str, Source], providers: Mapping[st
     config = _own(env)
     secrets = {name: _webhook_secrets(env, source) for name, source in sources.items()}
     settings = {name: _provider(env, provider) for name, provider in providers.items()}
+    env.problems += problems_of(env, config.alerts)
     return replace(
         config,
         webhook_secrets={name: given for name, given in secrets.items() if given},
@@ -229,6 +242,7 @@ def _own(env: Environment) -> Config:
             format=env.choice("HUB_LOG_FORMAT", "auto", "how it is written", get_args(LogFormat)),
         ),
         sessions=_sessions(env),
+        alerts=read_alerts(env),
         sentry_dsn=env.secret(
             "HUB_SENTRY_DSN", "where errors are reported", default="nowhere", check=check_dsn
         ),

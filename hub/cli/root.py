@@ -32,6 +32,7 @@ PLACES = {
     "workers": ("hub.cli.fleet", "Workers: list."),
     "operators": ("hub.cli.operators", "People who use the console: create, list, role, disable."),
     "audit": ("hub.cli.audit", "Who did what: list, verify."),
+    "alerts": ("hub.cli.alerts", "Alerts: list, test the channels."),
     "webhooks": ("hub.cli.webhooks", "Send signed samples to a running hub."),
 }
 _SIGNALLED = 128  # and the signal's number, as shells have it

@@ -15,6 +15,7 @@ from hub.infra.sender import Sender
 from hub.infra.sentry import Reporter
 from hub.infra.store.database import Database
 from hub.registry import Registry
+from hub.services.alerts import Alerts, Telling
 from hub.services.audit import AuditTrail
 from hub.services.call_statistics import CallStatistics
 from hub.services.companions import Companions
@@ -62,6 +63,8 @@ class Hub:
     fleet: Fleet
     audit: AuditTrail
     statistics: Statistics
+    alerts: Alerts
+    telling: Telling
     call_statistics: CallStatistics
     sender: Sender
     breakers: Breakers

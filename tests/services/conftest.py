@@ -30,7 +30,7 @@ async def start(database_url: str, redis_url: str, server: shop.Server) -> Async
             *jobs: JobSpec,
             sources: tuple[Any, ...] = (),
             operations: tuple[Any, ...] = (),
-            providers: tuple[Any, ...] = (shop.shop, shop.post),
+            providers: tuple[Any, ...] = (shop.shop, shop.post, shop.once),
             environ: dict[str, str] | None = None,
             **around: Any,
         ) -> Engine:

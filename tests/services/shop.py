@@ -27,6 +27,9 @@ post = Provider(
 )
 
 
+once = Provider("shop_once", base_url="https://once.test", no_probe="made up")
+
+
 class Order(Args):
     item: str = "book"
 
@@ -40,6 +43,7 @@ class Done(Result):
 
 
 charge = shop.operation("POST", "/charges", Order, Done, effect=Effect.MONEY)
+charge_once = once.operation("POST", "/charges", Order, Done, effect=Effect.MONEY)
 wrap = shop.operation("POST", "/wraps", Order, Done)
 look = shop.operation("GET", "/stock", Order, Done)
 hello = shop.operation("GET", "/hello", Nothing, Done, probe=True)

@@ -18,6 +18,7 @@ from hub.services.views import (
 )
 from hub.web import health, inbound
 from hub.web.api import (
+    alerts,
     audit,
     errors,
     events,
@@ -100,6 +101,7 @@ def endpoints_of(registry: Registry) -> tuple[Endpoint, ...]:
         *operators.endpoints(),
         *audit.endpoints(),
         *statistics.endpoints(),
+        *alerts.endpoints(),
         *stories.endpoints(),
         _webhook(),
         *_health(),
