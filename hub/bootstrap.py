@@ -1,6 +1,7 @@
 """The composition root: the one place that knows every part and puts them together."""
 
 import asyncio
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +26,7 @@ from hub.domain.specs import Log
 from hub.infra.batch import Bounds
 from hub.infra.breaker_sharing import BreakerSharing
 from hub.infra.breakers import Breakers
+from hub.infra.connections import transport
 from hub.infra.metrics import Metrics
 from hub.infra.passwords import Cost, Passwords
 from hub.infra.queue import ReadyQueue
@@ -82,6 +84,7 @@ from hub.services.plan_runner import PlanRunner
 from hub.services.plans import plans_over
 from hub.services.relay import Pace as RelayPace
 from hub.services.relay import Relay
+from hub.services.single_sign_on import SingleSignOn
 from hub.services.statistics import Bookkeeping, Statistics
 from hub.services.submit import Submit
 from hub.services.suggest import Suggest
@@ -175,6 +178,14 @@ async def build(
         bounds = _bounds(config.pending)
         passwords = Passwords(around.password_cost)
         stack.callback(passwords.close)
+        logins = Logins(
+            LoginStore(database, config.sessions),
+            passwords,
+            config.sessions,
+            AddressLimits(around.steady),
+            new_id=around.new_id,
+            new_secret=_new_secret,
+        )
         inspect = Inspect(ReadingStore(database), Find(FindingStore(database)), registry)
         override_store = OverrideStore(database)
         overrides = Overrides(override_store, breakers)
@@ -237,14 +248,8 @@ async def build(
                 new_id=around.new_id,
                 new_secret=_new_secret,
             ),
-            logins=Logins(
-                LoginStore(database, config.sessions),
-                passwords,
-                config.sessions,
-                AddressLimits(around.steady),
-                new_id=around.new_id,
-                new_secret=_new_secret,
-            ),
+            logins=logins,
+            single_sign_on=await _single_sign_on(stack, config, database, logins, around),
             audit=AuditTrail(AuditStore(database)),
             sender=sender,
             breakers=breakers,
@@ -284,6 +289,30 @@ def _closed_in(breakers: Breakers, provider: str) -> timedelta | None:
         if state.provider == provider and state.retry_after is not None
     ]
     return max(waits, default=None)
+
+
+async def _single_sign_on(
+    stack: AsyncExitStack, config: Config, database: Database, logins: Logins, around: Surroundings
+) -> SingleSignOn | None:
+    if config.oidc is None:
+        return None
+    from hub.infra.identity_provider import IdentityProvider  # noqa: PLC0415 - takes a tenth of a second, and most have none
+
+    pool = transport(ssl.create_default_context(), reuse=False)
+    stack.push_async_callback(pool.aclose)
+    provider = IdentityProvider(
+        config.oidc, pool, clock=lambda: around.clock().timestamp(), steady=around.steady
+    )
+    return SingleSignOn(
+        config.oidc,
+        provider,
+        logins,
+        LoginStore(database, config.sessions),
+        OperatorStore(database),
+        redirect=f"{config.web.address}/console/login/oidc/done",
+        new_id=around.new_id,
+        new_secret=_new_secret,
+    )
 
 
 def make_execute(hub: Hub, store: ExecutionStore) -> Execute:

@@ -19,7 +19,16 @@ from hub.domain.sessions import SessionLimits
 from hub.domain.sources import Source
 from hub.domain.specs import QUEUE_NAME
 from hub.environment import Environment, Setting, variable
-from hub.urls import base_url, check_dsn, check_postgres, check_redis, listening, passwords_in, site_url
+from hub.signing_in import OidcConfig, read_oidc, read_sessions
+from hub.urls import (
+    base_url,
+    check_dsn,
+    check_postgres,
+    check_redis,
+    listening,
+    passwords_in,
+    site_url,
+)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
@@ -138,6 +147,7 @@ class Config:
     log: LogConfig
     sessions: SessionLimits
     alerts: AlertConfig
+    oidc: OidcConfig | None
     var_dir: Path
     database_url: Secret | None
     database_pooled: bool
@@ -175,6 +185,8 @@ class Config:
             yield from (secret.reveal() for secret in secrets)
         for provider in self.providers.values():
             yield from (secret.reveal() for secret in provider.secrets)
+        if self.oidc is not None:
+            yield self.oidc.client_secret.reveal()
         for url in (self.database_url, self.redis_url):
             yield from passwords_in(url.reveal()) if url else ()
 
@@ -241,8 +253,9 @@ def _own(env: Environment) -> Config:
             level=env.choice("HUB_LOG_LEVEL", "info", "what is logged", get_args(LogLevel)),
             format=env.choice("HUB_LOG_FORMAT", "auto", "how it is written", get_args(LogFormat)),
         ),
-        sessions=_sessions(env),
+        sessions=read_sessions(env),
         alerts=read_alerts(env),
+        oidc=read_oidc(env),
         sentry_dsn=env.secret(
             "HUB_SENTRY_DSN", "where errors are reported", default="nowhere", check=check_dsn
         ),
@@ -350,18 +363,6 @@ def _relay(env: Environment) -> RelayConfig:
         tick=env.seconds("HUB_RELAY_TICK", 0.5, "how often due work is looked for", low=0.01, high=60),
         rehand_after=env.seconds(
             "HUB_RELAY_REHAND_AFTER", 2, "when a job that was handed over and not started is again", low=0.05, high=3_600
-        ),
-    )  # fmt: skip
-
-
-def _sessions(env: Environment) -> SessionLimits:
-    hour = 3_600
-    return SessionLimits(
-        idle=env.seconds(
-            "HUB_SESSION_IDLE", 8 * hour, "after how long without a click operators log in again", low=60, high=30 * 24 * hour
-        ),
-        whole=env.seconds(
-            "HUB_SESSION_LIFETIME", 7 * 24 * hour, "after how long they do in any case", low=60, high=90 * 24 * hour
         ),
     )  # fmt: skip
 

@@ -145,6 +145,16 @@ def site_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
 
 
+def issuer_url(url: str) -> str:
+    """An OpenID Connect issuer: https, but for one on this machine. It is compared to the letter, so it is not tidied."""
+    base_url(url)
+    parts = _split(url)
+    is_local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
+        raise ValueError("must be https://, or http:// on this machine")
+    return url
+
+
 def listening(host: str, port: int) -> str:
     """The address of what listens there, seen from the same machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - taken back

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.config import Config, describe, load
+from hub.domain.access import Role
 from hub.domain.errors import ConfigurationError
 from hub.domain.providers import Auth, Provider, bearer
 from hub.domain.signatures import standard_webhooks, timestamped_hex
@@ -325,3 +326,46 @@ def test_what_may_wait_is_bounded_and_can_be_set() -> None:
     assert pending.patience == timedelta(seconds=0.5)
     assert read().pending.deadline == timedelta(seconds=8)
     assert "HUB_PENDING_PATIENCE" in problems(HUB_PENDING_PATIENCE="9")[0]
+
+
+OIDC = {
+    "HUB_OIDC_ISSUER": "https://login.example.com/realm",
+    "HUB_OIDC_CLIENT_ID": "hub",
+    "HUB_OIDC_CLIENT_SECRET": "sesame",
+    "HUB_PUBLIC_URL": "https://Hub.example.com:443/",
+}
+
+
+def test_an_identity_provider_is_whole_or_not_there() -> None:
+    """With the groups that give roles, and the address to lead back to, as browsers write it."""
+    found = load({**OIDC, "HUB_OIDC_ROLES": "a=b=admin, staff=viewer"}, sources={}, providers={})
+    assert found.oidc is not None
+    assert found.oidc.issuer == "https://login.example.com/realm"
+    assert dict(found.oidc.roles) == {"a=b": Role.ADMIN, "staff": Role.VIEWER}
+    assert found.web.address == "https://hub.example.com"
+    assert "sesame" in set(found.secrets())
+    assert load({}, sources={}, providers={}).oidc is None
+    for missing in OIDC:
+        with pytest.raises(ConfigurationError):
+            load({name: value for name, value in OIDC.items() if name != missing}, sources={}, providers={})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"HUB_OIDC_ISSUER": "http://login.example.com"},
+        {"HUB_OIDC_ROLES": "staff"},
+        {"HUB_OIDC_ROLES": "staff=root"},
+        {"HUB_OIDC_ROLES": "=viewer"},
+        {"HUB_PUBLIC_URL": "https://hub.example.com/path"},
+        {"HUB_PUBLIC_URL": "ftp://hub.example.com"},
+        {"HUB_SESSION_IDLE": "0"},
+        {"HUB_PROXIES": "-1"},
+    ],
+    ids=str,
+)
+def test_what_would_let_in_the_wrong_people_stops_the_start(wrong: dict[str, str]) -> None:
+    """Each with a sentence that names the variable."""
+    [name] = wrong
+    with pytest.raises(ConfigurationError, match=name):
+        load({**OIDC, **wrong}, sources={}, providers={})

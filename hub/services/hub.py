@@ -30,6 +30,7 @@ from hub.services.logins import Logins
 from hub.services.operate import Operate
 from hub.services.operators import Operators
 from hub.services.plans import Plans
+from hub.services.single_sign_on import SingleSignOn
 from hub.services.statistics import Statistics
 from hub.services.submit import Submit
 from hub.services.suggest import Suggest
@@ -62,6 +63,7 @@ class Hub:
     logins: Logins
     fleet: Fleet
     audit: AuditTrail
+    single_sign_on: SingleSignOn | None
     statistics: Statistics
     alerts: Alerts
     telling: Telling

@@ -25,6 +25,8 @@ OPEN = {
     ("POST", "/console/login"),
     ("GET", "/console/login/link"),
     ("POST", "/console/login/link"),
+    ("GET", "/console/login/oidc"),
+    ("GET", "/console/login/oidc/done"),
 }
 # What everybody may do who has logged in: to their own session, password and browser.
 OWN = {

@@ -47,6 +47,11 @@ def browser_token(config: WebConfig, request: web.Request) -> str | None:
     return form_token(cookie) if cookie else None
 
 
+def shown_cookie(config: WebConfig, request: web.Request) -> str | None:
+    """The cookie that a browser shows that has not logged in."""
+    return _cookie(config, request, _BROWSER)
+
+
 def browser_cookie(config: WebConfig, request: web.Request) -> str:
     """The cookie of a browser that has not logged in: the one it has, else a new one, to be set by `know`."""
     return _cookie(config, request, _BROWSER) or token_urlsafe(32)

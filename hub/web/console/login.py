@@ -5,8 +5,9 @@ from typing import Any
 from aiohttp import web
 from multidict import CIMultiDict
 
-from hub.domain.errors import LoginRefused, TooManyLogins
+from hub.domain.errors import LoginRefused, NotFound, TooManyLogins
 from hub.domain.sessions import form_token
+from hub.services.single_sign_on import Returned, SingleSignOn
 from hub.web.console import guard
 from hub.web.console.addresses import safe_next
 from hub.web.console.page import Page, Visit
@@ -57,6 +58,37 @@ async def use_link(visit: Visit) -> web.StreamResponse:
     return _in(visit, "/console/account?notice=welcome", token)
 
 
+async def go(visit: Visit) -> web.StreamResponse:
+    """To the identity provider. A link and not a form, which our own policy would keep from leading there."""
+    config, request = visit.hub.config.web, visit.request
+    after = safe_next(request.query.get("next"))
+    cookie = guard.browser_cookie(config, request)
+    try:
+        where = await _provider(visit).begin(after, cookie, guard.browser_of(config, request))
+    except TooManyLogins as refused:
+        return await _too_many(visit, after, refused)
+    answer = visit.redirect(where)
+    guard.know(config, request, answer, cookie)
+    return answer
+
+
+async def come_back(visit: Visit) -> web.StreamResponse:
+    """From the identity provider."""
+    config, request = visit.hub.config.web, visit.request
+    returned = Returned(
+        state=request.query.get("state", ""),
+        code=request.query.get("code", "")[:4_000],
+        error=request.query.get("error", ""),
+        issuer=request.query.get("iss"),
+        cookie=guard.shown_cookie(config, request),
+    )
+    try:
+        token, after = await _provider(visit).finish(returned, guard.browser_of(config, request))
+    except LoginRefused as refused:
+        return await _form(visit, safe_next(None), status=401, error=str(refused))
+    return _in(visit, after, token)
+
+
 async def log_out(visit: Visit) -> web.StreamResponse:
     """End one's session."""
     if visit.visitor is not None and visit.visitor.session is not None:
@@ -64,6 +96,12 @@ async def log_out(visit: Visit) -> web.StreamResponse:
     answer = visit.redirect(LOGIN, "logged-out")
     guard.let_out(visit.hub.config.web, visit.request, answer)
     return answer
+
+
+def _provider(visit: Visit) -> SingleSignOn:
+    if visit.hub.single_sign_on is None:
+        raise NotFound("there is no identity provider")
+    return visit.hub.single_sign_on
 
 
 def _in(visit: Visit, after: str, token: str) -> web.Response:
@@ -83,7 +121,7 @@ async def _form(
         email=email,
         error=error,
         anybody=await visit.hub.operators.is_anybody(),
-        provider=None,
+        provider=visit.hub.single_sign_on.title if visit.hub.single_sign_on else None,
     )
 
 
@@ -111,5 +149,7 @@ PAGES = (
     Page("POST", LOGIN, log_in, None, open=True),
     Page("GET", LINK, show_link, None, open=True),
     Page("POST", LINK, use_link, None, open=True),
+    Page("GET", "/console/login/oidc", go, None, open=True),
+    Page("GET", "/console/login/oidc/done", come_back, None, open=True),
     Page("POST", "/console/logout", log_out, None),
 )
