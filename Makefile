@@ -100,6 +100,10 @@ machines: setup ## try what is beyond one machine: failovers, a pooler, networks
 	@echo "machines: starting"
 	@$(BIN)/python -m pytest tests/machines -m "long or not long" -rPs
 
+browser: setup ## look at every page of the console in a browser, in every way (SCREENSHOTS=1: and make the pictures of the docs)
+	@echo "browser: starting"
+	@$(if $(SCREENSHOTS),SCREENSHOTS=docs/images) $(BIN)/python -m pytest tests/browser -n 2 -m "long or not long"
+
 lock: setup ## write the locks anew from pyproject.toml (UPGRADE=1: with the newest versions)
 	@echo "lock: requirements.lock, requirements-dev.lock"
 	@$(COMPILE) pyproject.toml --output-file requirements.lock

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import pytest
+
 WIDE, NARROW = (1280, 900), (390, 844)  # a laptop's window and a phone, in CSS pixels
 
 
@@ -19,9 +21,17 @@ class Look:
         return f"{script}-{self.scheme}-{'wide' if self.size == WIDE else 'narrow'}"
 
 
-LOOKS = tuple(
+# Any two of the three choices meet in one of these four; the other four are looked at by `make browser`.
+_PAIRS = (
+    Look(),
+    Look(scheme="dark", size=NARROW),
+    Look(script=False, size=NARROW),
+    Look(script=False, scheme="dark"),
+)
+_ALL = tuple(
     Look(script, scheme, size)
     for script in (True, False)
     for scheme in ("light", "dark")
     for size in (WIDE, NARROW)
 )
+LOOKS = tuple(pytest.param(look, marks=() if look in _PAIRS else pytest.mark.long) for look in _ALL)
