@@ -55,6 +55,7 @@ from hub.infra.store.rollup import RollupStore
 from hub.infra.store.statistics import StatisticsStore
 from hub.infra.store.steps import StepStore
 from hub.infra.store.timeline import TimelineStore
+from hub.infra.store.views import ViewStore
 from hub.infra.store.vocabulary import VocabularyStore
 from hub.infra.store.waits import WaitStore
 from hub.infra.store.why import WhyStore
@@ -84,6 +85,7 @@ from hub.services.plan_runner import PlanRunner
 from hub.services.plans import plans_over
 from hub.services.relay import Pace as RelayPace
 from hub.services.relay import Relay
+from hub.services.saved_views import SavedViews
 from hub.services.single_sign_on import SingleSignOn
 from hub.services.statistics import Bookkeeping, Statistics
 from hub.services.submit import Submit
@@ -228,6 +230,7 @@ async def build(
             ),
             inspect=inspect,
             suggest=Suggest(VocabularyStore(database), registry),
+            views=SavedViews(ViewStore(database), clock=around.clock, new_id=around.new_id),
             operate=Operate(
                 OperationsStore(database, registry.providers), inspect, registry, new_id=around.new_id
             ),

@@ -23,6 +23,7 @@ from hub.services.views import Page
 T = TypeVar("T")
 
 _FEW = 2_000  # so many rows are read and sorted within 10 ms
+_TALLY = 1_000  # so many of each state are looked at for the tabs
 _PATHS = 32  # so many are merged without the planning being the most of it
 
 
@@ -68,6 +69,14 @@ class SearchedPage(Page[T]):
     """
 
     searched_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A count; where it is not exact there may be more."""
+
+    count: int
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,21 @@ class Find:
                 route = replace(route, paths=_by_signature(signatures))
         return await self._walk(table, route, where, limit) if route.paths else Found([])
 
+    async def tally(self, query: Query, *, own: UUID | None = None) -> dict[JobState, Tally]:
+        """How many jobs are in each state, whatever state the search asks for; bounded, and silent where it cannot be told."""
+        query = query.without("state")
+        where = where_of(query) if own is None else where_of(query).and_(_OWN, own=own)
+        few = route_of(query).few
+        if few and await self._store.count(JOBS_TABLE, few, _FEW + 1) <= _FEW:
+            counts = dict(await self._store.tally_few(few, where, _FEW + 1))
+            return {state: Tally(counts.get(state, 0), exact=True) for state in JobState}
+        told = await self._store.tally(_KINDS, where, _TALLY)
+        return {
+            JobState(state): Tally(fitting, exact=looked < _TALLY)
+            for state, fitting, looked in told
+            if fitting or looked < _TALLY
+        }
+
     async def _walk(self, table: Table, route: Route, where: Where, limit: int) -> Found:
         pace, began = self._pace, self._pace.timer()
         span, window, looked, ids = route.span, pace.first, 0, list[UUID]()
@@ -164,6 +188,11 @@ _OPEN = {
     JobState.WAITING: ("j.state = 'waiting'",),
     JobState.RUNNING: ("j.state = 'running'",),
     JobState.HELD: ("j.state = 'held'",),
+}
+# What is counted for the tabs of a list: all states but the one of which there is no end.
+_KINDS = {
+    **{state.value: tuple(Where((kind,)) for kind in kinds) for state, kinds in _OPEN.items()},
+    **{state: (Where((f"j.state = '{state}'",)),) for state in ("failed", "cancelled")},
 }
 # Both unique keys of events begin with the source, of which there are few: looked up one after the other.
 _SOURCES = """e.source = ANY(ARRAY(

@@ -30,6 +30,7 @@ from hub.services.logins import Logins
 from hub.services.operate import Operate
 from hub.services.operators import Operators
 from hub.services.plans import Plans
+from hub.services.saved_views import SavedViews
 from hub.services.single_sign_on import SingleSignOn
 from hub.services.statistics import Statistics
 from hub.services.submit import Submit
@@ -53,6 +54,7 @@ class Hub:
     submit: Submit
     inspect: Inspect
     suggest: Suggest
+    views: SavedViews
     operate: Operate
     plans: Plans
     inbox: Inbox

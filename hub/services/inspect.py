@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hub.domain.access import Principal
 from hub.domain.errors import NotFound
+from hub.domain.jobs import JobState
 from hub.domain.search import Query
 from hub.infra.store.reading import (
     ReadingStore,
@@ -15,7 +16,7 @@ from hub.infra.store.reading import (
 from hub.registry import Registry
 from hub.services.cursors import format_cursor, parse_cursor
 from hub.services.filters import EventFilter, JobFilter
-from hub.services.finding import Find, Found, SearchedPage
+from hub.services.finding import Find, Found, SearchedPage, Tally
 from hub.services.showing import (
     event_detail,
     event_view,
@@ -62,6 +63,10 @@ class Inspect:
         where = Where(("j.id = ANY(CAST(:ids AS uuid[]))",), {"ids": found.ids})
         records = await self._store.jobs(where, limit) if found.ids else []
         return _page("jobs", [job_view(record) for record in records], found)
+
+    async def tally_jobs(self, principal: Principal, query: Query) -> dict[JobState, Tally]:
+        """How many of a search's jobs are in each state, as far as that is cheap to tell."""
+        return await self._find.tally(query, own=None if principal.sees_all else principal.application)
 
     async def get_job(self, principal: Principal, job: UUID) -> JobDetail:
         """One job with all that is known of it. Raises NotFound if there is none, or not for this caller."""

@@ -29,6 +29,7 @@ _IDLE = frozenset({"limit", "cursor", "wait", "sort", "order"})
 # What the console's pages take, which they do not declare.
 PAGE_QUERIES: Mapping[str, Sequence[str]] = MappingProxyType(
     {
+        "/console/events": ("", "q=source%3Astripe+since%3A7d", "q=external%3Aevt_5", "q=pi_nothing"),
         "/console/inbox": (
             "", "sort=failed_for_good", "view=acknowledged", "view=resolved", "view=ignored", "view=cured",
             "provider=stripe", "job=email.send", "text=declined", "text=nothing+like+it",

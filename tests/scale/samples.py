@@ -43,6 +43,7 @@ class Samples:
             "signature": self.signatures,
             "provider": ["stripe", "sendgrid", "email"],
             "queue": ["payments", "email"],
+            "listed": ["jobs", "events"],
         }
         room = next((part for part in path.split("/") if part in ids), "")
         found = ids[room] if name == "id" and room else named.get(name)
@@ -73,6 +74,7 @@ class Samples:
                 "q": ["state:fa", "provider:", "job:pay", "customer:1"],
                 "among": ["jobs", "events"],
             },
+            "/v1/alerts": {"state": ["open", "past", "all"]},
             "/v1/statistics": {"since": ["24h", "7d"]},
             "/v1/audit": {"subject": [str(job) for job in self.jobs]},
         }.get(path, {})

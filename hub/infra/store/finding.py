@@ -84,16 +84,36 @@ class FindingStore:
         values = _values([*few, where], span, most=most, limit=limit)
         return [row[0] for row in await self._database.run(text(statement), values)]
 
+    async def tally(
+        self, kinds: Mapping[str, Sequence[Where]], where: Where, most: int
+    ) -> list[tuple[str, int, int]]:
+        """For each kind of job, of `most` of its newest: its name, how many satisfy the conditions, how many there are."""
+        arms, values = list[str](), dict[str, Any]()
+        for number, (name, paths) in enumerate(kinds.items()):
+            counted = f"count(*) FILTER (WHERE {where}), count(*)"
+            some = _some(JOBS, paths, newest=True)
+            arms.append(f"SELECT CAST(:kind{number} AS text), {counted} FROM ({some}) j")  # noqa: S608 - conditions are constants, values are bound
+            values |= {f"kind{number}": name, **_values([*paths, where], Span(), most=most)}
+        rows = await self._database.run(text(" UNION ALL ".join(arms)), values)
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    async def tally_few(self, few: Sequence[Where], where: Where, most: int) -> list[tuple[str, int]]:
+        """Of a few jobs, `most` at most: how many are in each state and satisfy the conditions."""
+        statement = f"SELECT state, count(*) FROM ({_some(JOBS, few)}) j WHERE {where} GROUP BY state"  # noqa: S608 - conditions are constants, values are bound
+        values = _values([*few, where], Span(), most=most)
+        return [(row[0], row[1]) for row in await self._database.run(text(statement), values)]
+
     async def causes(self, where: Where, most: int) -> list[str]:
         """Signatures of the error groups that satisfy the conditions, `most` at most."""
         statement = f"SELECT signature FROM error_groups g WHERE {where} LIMIT :most"  # noqa: S608 - conditions are constants, values are bound
         return [row[0] for row in await self._database.run(text(statement), {**where.values, "most": most})]
 
 
-def _some(table: Table, few: Sequence[Where]) -> str:
+def _some(table: Table, few: Sequence[Where], *, newest: bool = False) -> str:
     """All rows of these kinds, if they are few. The limit keeps the planner from looking for them along the ids of all."""
+    order = f" ORDER BY {table.alias}.id DESC" if newest and len(few) == 1 else ""
     kinds = " UNION ALL ".join(
-        f"(SELECT * FROM {table.name} {table.alias} WHERE {kind} LIMIT :most)"  # noqa: S608 - conditions are constants, values are bound
+        f"(SELECT * FROM {table.name} {table.alias} WHERE {kind}{order} LIMIT :most)"  # noqa: S608 - conditions are constants, values are bound
         for kind in few
     )
     return f"SELECT * FROM ({kinds}) every LIMIT :most"  # noqa: S608 - as above

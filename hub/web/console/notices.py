@@ -32,4 +32,8 @@ NOTICES: Mapping[str, str] = {
     "operator-enabled": "They may log in again.",
     "operator-reset": "Password and sessions are gone. A one-time link lets them in again.",
     "session-ended": "That session has ended.",
+    "nothing_selected": "Nothing was selected: tick the jobs first.",
+    "view_kept": "Kept. It stands in the side bar.",
+    "view_changed": "Changed.",
+    "view_deleted": "Deleted.",
 }

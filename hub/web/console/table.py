@@ -1,6 +1,6 @@
 """Every page there is. The router, the guard, the navigation and the tests all go by this table."""
 
-from hub.web.console import account, appearance, audit, inbox, login, people, plans, queues, stories
+from hub.web.console import account, appearance, audit, inbox, lists, login, people, plans, queues, stories
 from hub.web.console.page import Page
 
 
@@ -11,6 +11,7 @@ def pages() -> tuple[Page, ...]:
         *account.PAGES,
         *appearance.PAGES,
         *inbox.PAGES,
+        *lists.PAGES,
         *plans.PAGES,
         *queues.PAGES,
         *people.PAGES,
