@@ -16,15 +16,26 @@ _PAGES = 100
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """How long the server took for each answer to a question, in seconds."""
+    """How long the server took for each answer to a question.
+
+    Attributes:
+        seconds: in the order of asking.
+        urls: how it was asked, in the same order.
+    """
 
     name: str
     seconds: Sequence[float]
+    urls: Sequence[str] = ()
 
     def percentile(self, share: float) -> float:
         """The time that this share of the answers was within."""
         ordered = sorted(self.seconds)
         return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+    @property
+    def slowest(self) -> str:
+        """How it was asked when it took longest."""
+        return max(zip(self.seconds, self.urls, strict=True))[1]
 
 
 class NotAnswered(Exception):
@@ -48,12 +59,14 @@ class Asker:
         """Ask so many times, one after the other. Raises NotAnswered."""
         self._noted()
         cursor: str | None = None
+        asked = []
         for turn in range(times):
             url = question.urls[turn % len(question.urls)]
-            body = await self._get(f"{url}&cursor={cursor}" if cursor else url)
+            asked.append(f"{url}&cursor={cursor}" if cursor else url)
+            body = await self._get(asked[-1])
             if question.follow:
                 cursor = orjson.loads(body)["next_cursor"] if (turn + 1) % _PAGES else None
-        return Answered(question.name, self._noted())
+        return Answered(question.name, self._noted(), asked)
 
     async def plan(self) -> float:
         """Plan a retry of every failed job, which makes a dry run and is not begun; gives how long the server took."""
