@@ -5,8 +5,10 @@ An endpoint that nobody here knows how to ask fails the run, so that none is lef
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import product
 from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import quote, urlencode
 
 from hub.registry import Registry
@@ -68,7 +70,7 @@ def _of_endpoints(registry: Registry, samples: Samples) -> Iterator[Question]:
             yield Question(endpoint.path, paths)
         for field in fields:
             if field not in _IDLE:
-                values = samples.values(endpoint.path, field)
+                values = _choices(fields[field].annotation) or samples.values(endpoint.path, field)
                 urls = [f"{path}?{urlencode({field: value})}" for path, value in product(paths, values)]
                 yield Question(f"{endpoint.path}?{field}", urls)
         if "sort" in fields:
@@ -78,6 +80,17 @@ def _of_endpoints(registry: Registry, samples: Samples) -> Iterator[Question]:
                 f"{endpoint.path} page after page", [f"{path}?limit=50" for path in paths], follow=True
             )
             yield from _deep(endpoint.path, samples)
+
+
+def _choices(kind: Any) -> list[str]:
+    """Every value of a field that can only be one of a few; none of any other field."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return [one.value for one in kind]
+    if kind is bool:
+        return ["true", "false"]
+    if get_origin(kind) is Literal:
+        return [str(one) for one in get_args(kind)]
+    return [value for inner in get_args(kind) for value in _choices(inner)]
 
 
 def _deep(path: str, samples: Samples) -> Iterator[Question]:

@@ -47,7 +47,8 @@ async def test_every_list_can_be_asked_and_finds_what_it_shows_by_an_index(
         before = await scans(onlooker)
         async with asking(database_url, redis_url, notes) as asker:
             for question in asked:
-                assert len((await asker.ask(question, 3)).seconds) == 3
+                times = len(question.urls) if question.name.endswith("q") else 3
+                assert len((await asker.ask(question, times)).seconds) == times
         assert await scans(onlooker) == before
     finally:
         await onlooker.close()
