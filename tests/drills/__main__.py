@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.drills import database_stalled, redis_away, redis_bounded, redis_flushed, worker_killed
+from tests.drills import database_stalled, plan_paced, redis_away, redis_bounded, redis_flushed, worker_killed
 from tests.drills.drill import Drill, Figure, Scale
 from tests.drills.stage import staged
 
@@ -23,6 +23,7 @@ DRILLS: Sequence[Drill] = (
     redis_bounded.DRILL,
     redis_away.DRILL,
     database_stalled.DRILL,
+    plan_paced.DRILL,
 )
 
 

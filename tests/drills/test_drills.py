@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drills import worker_killed
+from tests.drills import plan_paced, worker_killed
 from tests.drills.drill import Drill, Figure, Scale
 from tests.drills.redis_flushed import back_after, longest_gap
 from tests.drills.stage import staged
@@ -26,6 +26,12 @@ def test_a_killed_worker_is_missed_for_no_longer_than_its_lease(rehearse: Rehear
     pace = {"HUB_WORKER_LEASE": "2", "HUB_WORKER_HEARTBEAT": "0.5"}
     figures = rehearse(worker_killed.DRILL, Scale(share=0.1, settings=pace))
     assert [figure for figure in figures if not figure.held] == []
+
+
+def test_a_plan_forgets_nothing_when_a_worker_is_killed_under_it(rehearse: Rehearse) -> None:
+    """Four seconds of it; how near to its rate it is can only be told on a quiet machine."""
+    figures = rehearse(plan_paced.DRILL, Scale(seconds=4))
+    assert [figure for figure in figures if not figure.held and figure.unit == "jobs"] == []
 
 
 def test_the_flow_is_back_when_a_window_is_full_again() -> None:

@@ -22,6 +22,8 @@ LEFT_OUT: Mapping[str, str] = MappingProxyType(
     {
         "/v1/plans/{id}/report.csv": "all of a plan's jobs, sent as they are read",
         "/v1/plans/{id}/report.ndjson": "all of a plan's jobs, sent as they are read",
+        "/console/plans/{id}/report.csv": "all of a plan's jobs, sent as they are read",
+        "/console/plans/{id}/report.ndjson": "all of a plan's jobs, sent as they are read",
     }
 )
 # Not answered without saying whose.
@@ -36,6 +38,8 @@ PAGE_QUERIES: Mapping[str, Sequence[str]] = MappingProxyType(
             "", "sort=failed_for_good", "view=acknowledged", "view=resolved", "view=ignored", "view=cured",
             "provider=stripe", "job=email.send", "text=declined", "text=nothing+like+it",
         ),
+        "/console/plans": ("", "view=drafts", "view=under-way", "view=over"),
+        "/console/plans/{id}": ("", "state=pending", "state=excluded", "state=succeeded"),
     }
 )  # fmt: skip
 
