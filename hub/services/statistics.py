@@ -43,8 +43,10 @@ class Statistics:
         self._rollup = rollup
         self._clock = clock
 
-    async def over(self, since: timedelta, *, queue: str | None = None) -> StatisticsView:
-        """The last so long, of all queues or one."""
+    async def over(
+        self, since: timedelta, *, queue: str | None = None, provider: str | None = None
+    ) -> StatisticsView:
+        """The last so long, of all queues or one, and of all providers or one."""
         span = Span.back(since, self._clock())
         attempts = {row.at: row for row in await self._store.attempts(span, queue)}
         return StatisticsView(
@@ -54,7 +56,7 @@ class Statistics:
             await self._rollup.upto(),
             [_attempts_point(at, attempts.get(at)) for at in span.moments],
             _queue_series(span, await self._store.depths(span, queue)),
-            _provider_series(span, await self._store.calls(span)),
+            _provider_series(span, await self._store.calls(span, provider)),
         )
 
     async def calls(self, since: timedelta, provider: str | None = None) -> dict[str, ProviderSeries]:

@@ -140,7 +140,7 @@ def nice_ceiling(highest: float) -> float:
 
 def _figure(chart: Chart, kind: str, top: float, drawn: Markup) -> Markup:
     return Markup(
-        '<figure class="chart chart-{kind}"><figcaption><span class="chart-title">{title}</span>{legend}</figcaption>'
+        '<figure class="chart of-{kind}"><figcaption><span class="chart-title">{title}</span>{legend}</figcaption>'
         "{plot}{table}</figure>"
     ).format(
         kind=kind,

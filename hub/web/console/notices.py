@@ -5,6 +5,10 @@ from collections.abc import Mapping
 NOTICES: Mapping[str, str] = {
     "paused": "Paused. Nothing more is started from this queue; what runs is finished.",
     "resumed": "Resumed. What was held for the pause goes on.",
+    "breaker-open": "Held open. Nothing is sent to this provider, from any process, within a second.",
+    "breaker-closed": "Held closed. Everything is sent to this provider, however often it fails.",
+    "breaker-auto": "Given back. The breaker decides for itself again.",
+    "alerts-tested": "A test message is on its way to every channel; the jobs that tell it say what becomes of it.",
     "retried": "Queued again. It runs as soon as a worker is free.",
     "cancelled": "Cancelled, or closed; what it has recorded to undo is undone first.",
     "replayed": "Replayed: new jobs are made for it.",

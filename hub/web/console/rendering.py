@@ -72,6 +72,7 @@ class Renderer:
             "navigation": _existing(frozenset(paths)),
             "notices": NOTICES,
             "with_query": with_query,
+            "span_tabs": span_tabs,
         }
         self._environment.globals["ui"] = self._environment.get_template("ui.html").module
 
@@ -132,6 +133,12 @@ def pretty(value: Any) -> str:
     if isinstance(value, str):
         return value
     return orjson.dumps(value, str, orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
+
+
+def span_tabs(visit: Any, spans: Mapping[str, str], here: str) -> list[tuple[str, str, bool, None]]:
+    """How far back a page with charts can look, as tabs. What was posted is not in the address, and is not carried on."""
+    path = visit.request.path.removesuffix("/probe")
+    return [(title, with_query(path, {}, since=since), since == here, None) for since, title in spans.items()]
 
 
 def with_query(path: str, query: Mapping[str, str] | MultiDict[str], **changes: str | int | None) -> str:

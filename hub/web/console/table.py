@@ -1,6 +1,20 @@
 """Every page there is. The router, the guard, the navigation and the tests all go by this table."""
 
-from hub.web.console import account, appearance, audit, inbox, lists, login, people, plans, queues, stories
+from hub.web.console import (
+    account,
+    alerts,
+    appearance,
+    audit,
+    fleet,
+    inbox,
+    lists,
+    login,
+    overview,
+    people,
+    plans,
+    queues,
+    stories,
+)
 from hub.web.console.page import Page
 
 
@@ -13,7 +27,10 @@ def pages() -> tuple[Page, ...]:
         *inbox.PAGES,
         *lists.PAGES,
         *plans.PAGES,
+        *overview.PAGES,
         *queues.PAGES,
+        *fleet.PAGES,
+        *alerts.PAGES,
         *people.PAGES,
         *audit.PAGES,
         *stories.PAGES,
