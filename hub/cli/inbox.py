@@ -161,7 +161,7 @@ def _print_detail(group: ErrorGroupDetail) -> None:
             ("changed", changed),
             ("came back", f"{group.reopened} times" if group.reopened else None),
             ("failed now", f"{_jobs(group)} jobs"),
-            ("its jobs", f"{counted}, and more" if group.jobs_bounded else counted),
+            ("latest jobs" if group.jobs_bounded else "its jobs", counted),
             ("so far", f"{group.failed_attempts:,} attempts failed, {group.failed_for_good:,} for good"),
             ("48 hours", f"|{bars([hour.failed_attempts for hour in group.hours])}|"),
             ("first seen", group.first_seen_at),

@@ -12,7 +12,7 @@ import orjson
 from hub.domain.access import Principal
 from hub.domain.errors import Conflict, NotFound
 from hub.domain.inbox import BECOMES, GroupAction, GroupState, allowed, sources_of
-from hub.infra.store.inbox import MOST_JOBS, GroupFile, GroupRecord, InboxStore
+from hub.infra.store.inbox import MOST_JOBS, MOST_STANDING, GroupFile, GroupRecord, InboxStore
 from hub.infra.store.operations import Audit
 from hub.infra.store.reading import Where
 from hub.services.cursors import seal, unseal
@@ -170,7 +170,7 @@ def _detail(file: GroupFile) -> ErrorGroupDetail:
         trend=[hour.failed_attempts for hour in hours[-TREND_HOURS:]],
         hours=hours,
         jobs=dict(file.jobs),
-        jobs_bounded=counted > MOST_JOBS,
+        jobs_bounded=counted > MOST_STANDING,
         example_message=file.example_message,
     )
 

@@ -96,8 +96,8 @@ class ErrorGroupDetail(ErrorGroupView):
 
     Attributes:
         hours: the last 48 hours, the oldest first; the last one is under way.
-        jobs: jobs whose latest error this is, by state, the first 10,000 of them.
-        jobs_bounded: there are more jobs than were counted.
+        jobs: how the latest jobs whose latest error this is stand now, by state, about 1,000 of them.
+        jobs_bounded: there are more than these.
         example_message: the error of the example in full; null if that job is gone or has gone on.
     """
 

@@ -17,7 +17,10 @@ from hub.infra.store.operations import Audit
 from hub.infra.store.reading import Where
 
 MOST_JOBS = 10_000
-"""Where the counting of a group's jobs stops."""
+"""Where the counting of a group's failed jobs stops."""
+
+MOST_STANDING = 1_000
+"""How many of a group's jobs, the latest, are looked at for how they stand: their rows are read, which an index spares the count."""
 
 _KEPT_HOURS, _KEPT_DAYS = 35 * 24, 90
 
@@ -58,7 +61,7 @@ class GroupRecord:
 
 @dataclass(frozen=True, slots=True)
 class GroupFile:
-    """A group with its jobs counted by state, up to MOST_JOBS + 1 of them, and the message of its example in full."""
+    """A group with its latest jobs counted by state, MOST_STANDING + 1 of them, and the message of its example in full."""
 
     record: GroupRecord
     jobs: Mapping[str, int]
@@ -86,7 +89,7 @@ _ONE = text(f"""
 SELECT {_COUNTED}, (
     SELECT jsonb_object_agg(state, jobs) FROM (
         SELECT state, count(*) AS jobs FROM (
-            SELECT state FROM jobs j WHERE j.error_signature = g.signature LIMIT {MOST_JOBS + 1}
+            SELECT state FROM jobs j WHERE j.error_signature = g.signature ORDER BY j.id DESC LIMIT {MOST_STANDING + 1}
         ) bounded GROUP BY state
     ) counted
 ), (SELECT e.error_message FROM jobs e WHERE e.id = g.example_id AND e.error_signature = g.signature)

@@ -111,11 +111,13 @@ def sparkline(values: Sequence[float], *, title: str, tone: Tone = Tone.BAD) -> 
     """
     top = max(values, default=0) or 1
     place = SPARK_WIDTH / max(len(values), 1)
-    drawn = [
-        _rect(f"chart-bar tone-{tone}", index * place, place, 0, max(value / top, 0.08), SPARK_HEIGHT)
+    # One path for all bars: a list has fifty of these, and drawing each bar by itself took longer than the rest of the page.
+    drawn = "".join(
+        f"M{_n((index + _GAP) * place)} {SPARK_HEIGHT}v{_n(-SPARK_HEIGHT * max(value / top, 0.08))}"
+        f"h{_n(place * (1 - 2 * _GAP))}V{SPARK_HEIGHT}z"
         for index, value in enumerate(values)
         if value > 0
-    ]
+    )
     # A line at the bottom: a row of nothing is to be seen as such.
     floor = Markup('<path class="chart-axis" d="M0 {h}H{w}"/>').format(h=SPARK_HEIGHT, w=SPARK_WIDTH)
     return Markup(
@@ -126,7 +128,7 @@ def sparkline(values: Sequence[float], *, title: str, tone: Tone = Tone.BAD) -> 
         h=SPARK_HEIGHT,
         title=title,
         text=f"{plain(sum(values))} in all; highest {plain(max(values, default=0))}",
-        drawn=floor + _JOIN.join(drawn),
+        drawn=floor + (_path(f"chart-bar tone-{tone}", drawn) if drawn else Markup("")),
     )
 
 

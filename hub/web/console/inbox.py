@@ -43,7 +43,7 @@ _NOTICES = MappingProxyType(
         GroupAction.REOPEN: "reopened",
     }
 )
-_PAGE, _MOST_MOVED = 50, 200
+_PAGE, _MOST_MOVED = 25, 200
 
 
 async def show(visit: Visit) -> web.StreamResponse:
