@@ -38,6 +38,7 @@ from hub.infra.store.alerts import AlertStore
 from hub.infra.store.audit import AuditStore
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
+from hub.infra.store.edits import EditStore
 from hub.infra.store.execution import Claimed, ExecutionStore
 from hub.infra.store.finding import FindingStore
 from hub.infra.store.fleet import FleetStore
@@ -66,6 +67,7 @@ from hub.services.attempt import Tools
 from hub.services.audit import AuditTrail
 from hub.services.call_statistics import CallStatistics
 from hub.services.companions import Companions
+from hub.services.edits import Edits
 from hub.services.execute import Execute
 from hub.services.finding import Find
 from hub.services.fleet import Fleet
@@ -235,6 +237,13 @@ async def build(
                 OperationsStore(database, registry.providers), inspect, registry, new_id=around.new_id
             ),
             plans=plans_over(database, registry.providers, clock=around.clock, new_id=around.new_id),
+            edits=Edits(
+                EditStore(database, registry.providers),
+                inspect,
+                registry,
+                new_id=around.new_id,
+                need_approval=config.edits_need_approval,
+            ),
             timeline=Timeline(TimelineStore(database), redactor, list(registry.sources)),
             why=Why(
                 WhyStore(database),

@@ -136,6 +136,7 @@ class Config:
         database_pooled: whether a transaction-mode pooler stands before it.
         redis_url: None for the embedded Redis.
         webhook_secrets: only the sources that have any, oldest first as configured.
+        edits_need_approval: whether an edit of arguments takes two persons.
         environment: such as `production`, for error reports; so is `release`.
         warnings: sentences worth logging at the start, of what is allowed and may not be meant.
     """
@@ -155,6 +156,7 @@ class Config:
     sentry_dsn: Secret | None
     environment: str
     release: str
+    edits_need_approval: bool = False
     webhook_secrets: Mapping[str, tuple[Secret, ...]] = field(default_factory=dict)
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -256,6 +258,13 @@ def _own(env: Environment) -> Config:
         sessions=read_sessions(env),
         alerts=read_alerts(env),
         oidc=read_oidc(env),
+        edits_need_approval=env.choice(
+            "HUB_EDITS_NEED_APPROVAL",
+            "no",
+            "whether another operator must approve an edit of a job's arguments before it is applied",
+            ("no", "yes"),
+        )
+        == "yes",
         sentry_dsn=env.secret(
             "HUB_SENTRY_DSN", "where errors are reported", default="nowhere", check=check_dsn
         ),

@@ -20,6 +20,7 @@ from hub.domain.why import Place
 from hub.infra.passwords import Passwords
 from hub.infra.store.audit import AuditStore
 from hub.infra.store.database import Database
+from hub.infra.store.edits import EditStore
 from hub.infra.store.finding import FindingStore
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.keys import KeyStore
@@ -29,6 +30,7 @@ from hub.infra.store.reading import ReadingStore
 from hub.infra.store.timeline import TimelineStore
 from hub.infra.store.why import WhyStore
 from hub.services.audit import AuditTrail
+from hub.services.edits import Edits
 from hub.services.finding import Find
 from hub.services.inbox import Inbox
 from hub.services.inspect import Inspect
@@ -51,6 +53,7 @@ class Desk:
 
     inspect: Inspect
     operate: Operate
+    edits: Edits
     timeline: Timeline
     why: Why
     inbox: Inbox
@@ -98,6 +101,13 @@ async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
         desk = Desk(
             inspect=inspect,
             operate=operate,
+            edits=Edits(
+                EditStore(database, opened.registry.providers),
+                inspect,
+                opened.registry,
+                new_id=uuids.uuid7,
+                need_approval=opened.config.edits_need_approval,
+            ),
             timeline=Timeline(
                 TimelineStore(database),
                 Redactor.knowing(opened.config.secrets()),

@@ -13,7 +13,7 @@ from hub.domain.search import parse
 from hub.services.filters import JobFilter
 from hub.services.views import ErrorView, JobDetail, JobView
 
-from . import stories
+from . import edits, stories
 from .commands import Group
 from .desk import Desk, at_desk
 from .errors import Failure
@@ -79,6 +79,7 @@ def list_jobs(
 
 
 jobs.add_command(stories.why, "why")
+jobs.add_command(edits.edit, "edit")
 jobs.add_command(stories.job_timeline, "timeline")
 
 

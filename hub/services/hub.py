@@ -19,6 +19,7 @@ from hub.services.alerts import Alerts, Telling
 from hub.services.audit import AuditTrail
 from hub.services.call_statistics import CallStatistics
 from hub.services.companions import Companions
+from hub.services.edits import Edits
 from hub.services.fleet import Fleet
 from hub.services.gauges import Gauges
 from hub.services.handover import Handover
@@ -58,6 +59,7 @@ class Hub:
     operate: Operate
     plans: Plans
     inbox: Inbox
+    edits: Edits
     timeline: Timeline
     why: Why
     keys: Keys

@@ -30,6 +30,7 @@ _PLACE = re.compile(r"\{(\w+)\}")
 _PLACES = {
     "id": ("its id", {"type": "string", "format": "uuid"}, str(examples.JOB)),
     "name": ("the queue's name", {"type": "string"}, "payments"),
+    "number": ("the edit's number", {"type": "integer", "minimum": 1}, 1),
     "provider": ("the provider's name", {"type": "string"}, "stripe"),
     "source": ("the source's name", {"type": "string"}, "stripe"),
     "signature": (

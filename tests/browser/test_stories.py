@@ -126,3 +126,33 @@ async def test_all_that_belongs_to_an_order_is_found_from_the_job(desk: Desk) ->
     await page.locator("table").get_by_role("link", name="payments.charge").click()
     await page.get_by_role("heading", name="payments.charge").wait_for()
     desk.check()
+
+
+REFUSED = """
+INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, correlation_id, attempt, error_code, error_message,
+                  settled_at)
+VALUES (:id, 'registry.send_receipt', '{"to": "jenny@exmaple.com", "amount": 5}', 'payments', 5, 'failed', 'rejected', now(),
+        'c', 1, 'no_such_domain', 'no such domain', now()) RETURNING 1
+"""
+
+
+@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[-1]], ids=str)
+async def test_arguments_are_edited_by_a_form(desk: Desk, look: Look) -> None:
+    """As text; what does not fit is pointed at, the difference is shown, and confirmed."""
+    job = desk.hub.new_id()
+    await desk.hub.database.run(text(REFUSED), {"id": job})
+    page = await desk.open(f"/console/jobs/{job}", Look(script=False, scheme=look.scheme, size=look.size))
+    await page.get_by_role("link", name="Edit and retry").click()
+    await page.get_by_label("Arguments, JSON").fill('{"to": "jenny@example.com"}')
+    await page.get_by_label("Reason").fill("a typing error")
+    await page.get_by_role("button", name="Show what changes").click()
+    assert "/args/amount" in await page.locator("#refused").inner_text()
+    await page.get_by_label("Arguments, JSON").fill('{"to": "jenny@example.com", "amount": 5}')
+    await page.get_by_role("button", name="Show what changes").click()
+    assert "jenny@exmaple.com" in await page.locator("#difference").inner_text()
+    await page.get_by_role("button", name="Put it in place and retry").click()
+    await page.get_by_text("Edited, and queued again").wait_for()
+    desk.troubles = [trouble for trouble in desk.troubles if "422" not in trouble]
+    desk.check()
+    assert (await desk.hub.inspect.get_job(PRINCIPAL, job)).args["to"] == "jenny@example.com"
+    await desk.judge_at(f"/console/jobs/{job}/edit", look)

@@ -191,3 +191,17 @@ def test_a_hidden_doubt_takes_the_word_that_it_was_looked_up(cli: Cli, environ: 
     assert refused.code == Exit.REFUSED
     assert f'hub jobs retry {job} --decided --reason "what you found"' in refused.err
     assert cli("jobs", "retry", job, "--decided", "--reason", "not in the log").code == Exit.OK
+
+
+def test_arguments_are_edited_when_the_difference_was_seen(cli: Cli, environ: dict[str, str]) -> None:
+    """Shown first, asked before it is done, and told; without a terminal to ask at, `--yes` is needed."""
+    job = str(failed(environ))
+    line = ("jobs", "edit", job, "--set", "/amount=500", "--reason", "a typing error")
+    shown = cli(*line, "--dry-run", "--json").json
+    assert [(one["pointer"], one["new"]) for one in shown["changes"]] == [("/amount", 500)]
+    assert cli(*line).code == Exit.REFUSED
+    assert cli("jobs", "show", job, "--json").json["state"] == "failed"
+    assert "queued again with the new arguments (edit 1)" in cli(*line, "--yes").out
+    assert cli("jobs", "show", job, "--json").json["args"]["amount"] == 500
+    bad = cli("jobs", "edit", job, "--set", "amount=5", "--reason", "x")
+    assert bad.code == Exit.USAGE

@@ -42,7 +42,8 @@ class ReplayedJob:
     priority: int
 
 
-def _noted(action: str, subject: str) -> str:
+def noted(action: str, subject: str) -> str:
+    """The line in the audit log, as a part of a statement: of what `moved` gives, `subject` is what it is about."""
     return f"""
         INSERT INTO audit_log (id, actor, action, subject, detail)
         SELECT CAST(:audit AS uuid), :actor, '{action}', CAST(m.{subject} AS text), CAST(:detail AS jsonb) FROM moved m
@@ -51,7 +52,7 @@ def _noted(action: str, subject: str) -> str:
 
 # Before `_RETRY` and `_CANCEL`, which look at the job's steps. Writers of steps hold the row FOR SHARE. Not FOR UPDATE,
 # which foreign keys to the job would wait for.
-_LOCK_JOB = text("""
+LOCK_JOB = text("""
 SELECT FROM jobs WHERE id = :id AND (CAST(:application AS uuid) IS NULL OR application_id = :application)
 FOR NO KEY UPDATE
 """)
@@ -64,7 +65,7 @@ WITH before AS (
 ), moved AS (
     UPDATE jobs j SET {moves.RETRIED} FROM before b WHERE j.id = b.id
     RETURNING j.id, j.generation, {moves.IN_THE_DARK}
-), doubted AS ({moves.DOUBTED}), noted AS ({_noted("job.retry", "id")})
+), doubted AS ({moves.DOUBTED}), noted AS ({noted("job.retry", "id")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
@@ -76,7 +77,7 @@ WITH before AS (
 ), moved AS (
     UPDATE jobs j SET {moves.CANCELLED} FROM before b WHERE j.id = b.id AND {moves.CANCEL_FITS}
     RETURNING j.id
-), noted AS ({_noted("job.cancel", "id")})
+), noted AS ({noted("job.cancel", "id")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
@@ -91,14 +92,14 @@ WITH moved AS (
     WHERE j.id = :id AND (CAST(:application AS uuid) IS NULL OR j.application_id = :application)
       AND j.ending IS NOT NULL AND j.undone_at IS NULL AND j.state IN ('failed', 'held')
     RETURNING j.id
-), noted AS ({_noted("job.close", "id")})
+), noted AS ({noted("job.close", "id")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
 _PAUSE = text(f"""
 WITH moved AS (
     UPDATE queues SET paused_at = now() WHERE name = :name AND paused_at IS NULL RETURNING name
-), noted AS ({_noted("queue.pause", "name")})
+), noted AS ({noted("queue.pause", "name")})
 SELECT name FROM moved
 """)  # noqa: S608 - the parts are constants
 
@@ -106,7 +107,7 @@ SELECT name FROM moved
 _RESUME = text(f"""
 WITH moved AS (
     UPDATE queues SET paused_at = NULL WHERE name = :name AND paused_at IS NOT NULL RETURNING name
-), noted AS ({_noted("queue.resume", "name")})
+), noted AS ({noted("queue.resume", "name")})
 SELECT name FROM moved
 """)  # noqa: S608 - the parts are constants
 
@@ -125,7 +126,7 @@ WITH moved AS (
     SELECT n.id, n.name, n.queue, n.priority, 'queued', now(), m.id, m.correlation_id
     FROM moved m, unnest(CAST(:job_id AS uuid[]), CAST(:name AS text[]), CAST(:queue AS text[]),
                          CAST(:priority AS smallint[])) AS n(id, name, queue, priority)
-), noted AS ({_noted("event.replay", "id")})
+), noted AS ({noted("event.replay", "id")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
@@ -182,7 +183,7 @@ class OperationsStore:
     ) -> bool:
         which = {"id": job, "application": reach.application}
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK_JOB, which)
+            await connection.execute(LOCK_JOB, which)
             moved = await connection.execute(statement, _values(audit, **which, **values))
             return bool(moved.all())
 

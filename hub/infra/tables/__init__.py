@@ -1,11 +1,12 @@
 """The schema: what is stored, which bad states are impossible, and which query each index serves."""
 
-from hub.infra.tables import alerts, audit, inbox, operations, people, plans, statistics, views, work
+from hub.infra.tables import alerts, audit, edits, inbox, operations, people, plans, statistics, views, work
 from hub.infra.tables.base import metadata
 
 __all__ = [
     "alerts",
     "audit",
+    "edits",
     "inbox",
     "metadata",
     "operations",

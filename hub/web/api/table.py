@@ -20,6 +20,7 @@ from hub.web import health, inbound
 from hub.web.api import (
     alerts,
     audit,
+    edits,
     errors,
     events,
     examples,
@@ -103,6 +104,7 @@ def endpoints_of(registry: Registry) -> tuple[Endpoint, ...]:
         *statistics.endpoints(),
         *alerts.endpoints(),
         *stories.endpoints(),
+        *edits.endpoints(),
         _webhook(),
         *_health(),
     )

@@ -39,8 +39,10 @@ async def show_job(visit: Visit) -> web.StreamResponse:
     job = await visit.hub.inspect.get_job(visit.principal, id_of(visit, "job"))
     why = await visit.hub.why.of(visit.principal, job.id) if job.state not in SETTLED else None
     timeline = await visit.hub.timeline.of_job(visit.principal, job.id, part_of(visit))
+    edits = await visit.hub.edits.of_job(visit.principal, job.id)
     return visit.render(
         "job.html",
+        edits=edits,
         job=job,
         why=why,
         timeline=timeline,

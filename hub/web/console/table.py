@@ -10,6 +10,7 @@ from hub.web.console import (
     lists,
     login,
     overview,
+    edits,
     people,
     plans,
     queues,
@@ -34,4 +35,5 @@ def pages() -> tuple[Page, ...]:
         *people.PAGES,
         *audit.PAGES,
         *stories.PAGES,
+        *edits.PAGES,
     )
