@@ -130,7 +130,8 @@ class Fleet:
         provider = self._known(name)
         operation = self._registry.probe_of(name)
         if operation is None:
-            raise Conflict(f"{name} has no probe: {provider.no_probe}", code="no_probe")
+            why = f": {provider.no_probe}" if provider.no_probe else ""
+            raise Conflict(f"{name} has no probe{why}", code="no_probe")
         probed = await self._sent(operation)
         outcome = "ok" if probed.ok else probed.code
         audit = self._audit(principal, outcome=outcome, milliseconds=round(probed.milliseconds))
