@@ -93,6 +93,7 @@ class Fulfilled(Result):
     queue="payments",
     priority=8,
     timeout=timedelta(minutes=3),
+    tags=("order:{number}", "customer:{customer}"),
 )
 async def fulfil(ctx: JobContext, order: Order) -> Fulfilled:
     """Take the money for an order and thank the customer; if it comes to nothing, let go of it and apologise."""

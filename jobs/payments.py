@@ -79,6 +79,7 @@ class Payment(Result):
     queue="payments",
     priority=8,
     timeout=timedelta(minutes=3),
+    tags=("order:{metadata.order}", "customer:{customer}"),
 )
 async def charge(ctx: JobContext, args: Charge) -> Payment:
     """Charge a card once: create a payment at Stripe and confirm it."""
@@ -125,6 +126,7 @@ class Refunded(Result):
     queue="payments",
     priority=7,
     timeout=timedelta(minutes=3),
+    tags=("payment:{payment_intent}", "order:{metadata.order}"),
 )
 async def refund(ctx: JobContext, args: Refund) -> Refunded:
     """Give a payment back, all of it or a part."""
@@ -171,6 +173,7 @@ class Receipt(Result):
     queue="email",
     timeout=timedelta(minutes=3),
     on="stripe:payment_intent.succeeded",
+    tags="payment:{payment_intent}",
 )
 async def send_receipt(ctx: JobContext, event: PaymentSucceeded) -> Receipt:
     """Mail a receipt when Stripe says that a payment succeeded, to the address the payment names."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, get_type_hints
 from hub.domain.errors import ConfigurationError
 from hub.domain.providers import A, Model, Operation, R
 from hub.domain.retry import Backoff
+from hub.domain.tags import TagTemplate, read_templates
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Model)
@@ -130,6 +131,7 @@ class JobSpec:
     timeout: timedelta
     on: tuple[str, ...]
     summary: str
+    tags: tuple[TagTemplate, ...] = ()
 
 
 QUEUE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -144,6 +146,7 @@ def job(
     priority: int = DEFAULT_PRIORITY,
     timeout: timedelta = timedelta(minutes=5),
     on: str | tuple[str, ...] = (),
+    tags: str | tuple[str, ...] = (),
 ) -> Callable[[JobFunction], JobSpec]:
     """Make an async function `(ctx, args)` a job.
 
@@ -153,6 +156,8 @@ def job(
         priority: 0 (last) to 9 (first).
         timeout: how long one attempt may take; then it counts as failed and may be tried again.
         on: webhook events that start it, as `<source>:<type>`.
+        tags: what it is about, taken from its arguments: `order:{number}` or `order:{metadata.order}`. Jobs are found by
+            them, and a timeline is told of all with one.
 
     Raises:
         ConfigurationError: the function does not have the shape of a job.
@@ -161,15 +166,20 @@ def job(
     def describe(function: JobFunction) -> JobSpec:
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         events = (on,) if isinstance(on, str) else tuple(on)
+        wanted = (tags,) if isinstance(tags, str) else tuple(tags)
         problems = [
             *_shape_problems(name, function),
             *_policy_problems(name, queue, priority, timeout),
             *_subscription_problems(name, events),
+            *_tag_problems(name, wanted),
         ]
         if problems:
             raise ConfigurationError(*problems)
         summary = (inspect.getdoc(function) or "").partition("\n")[0]
-        return JobSpec(name, function, _args_type(function), retry, queue, priority, timeout, events, summary)
+        about = read_templates(wanted)
+        return JobSpec(
+            name, function, _args_type(function), retry, queue, priority, timeout, events, summary, about
+        )
 
     return describe
 
@@ -210,6 +220,14 @@ def _policy_problems(name: str, queue: str, priority: int, timeout: timedelta) -
     if timeout <= timedelta(0):
         problems.append(f"job {name}: timeout must be longer than nothing")
     return problems
+
+
+def _tag_problems(name: str, templates: tuple[str, ...]) -> list[str]:
+    try:
+        read_templates(templates)
+    except ValueError as error:
+        return [f"job {name}: tags={error}"]
+    return []
 
 
 def _subscription_problems(name: str, events: tuple[str, ...]) -> list[str]:

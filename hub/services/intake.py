@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from pydantic import ValidationError
 
 from hub.domain.errors import Invalid, NotFound, SignatureRefused
 from hub.domain.redaction import is_secret_name
 from hub.domain.signatures import Refused
 from hub.domain.sources import Reply, Source
 from hub.domain.specs import JobSpec
+from hub.domain.tags import tags_of
 from hub.infra.batch import Batcher, Bounds, Weighing
 from hub.infra.queue import Ready
 from hub.infra.store.database import is_data_error, is_unstorable
@@ -139,7 +141,8 @@ class Intake:
     ) -> NewEvent:
         reading = source.read(headers, payload)
         jobs = tuple(
-            self._job(spec, correlation_id) for spec in self._registry.subscribers(source.name, reading.type)
+            self._job(spec, correlation_id, payload)
+            for spec in self._registry.subscribers(source.name, reading.type)
         )
         # Signatures and credentials have done their work; kept, they could only leak.
         kept = {name: value for name, value in headers.items() if not is_secret_name(name)}
@@ -157,10 +160,11 @@ class Intake:
             reading.subject,
         )
 
-    def _job(self, spec: JobSpec, correlation_id: str) -> NewJob:
+    def _job(self, spec: JobSpec, correlation_id: str, payload: Mapping[str, Any]) -> NewJob:
         direct = self._handover.fits(spec.queue)
+        tags = _tags(spec, payload) if spec.tags else "[]"
         return NewJob(
-            self._new_id(), spec.name, None, spec.queue, spec.priority, correlation_id, direct=direct
+            self._new_id(), spec.name, None, spec.queue, spec.priority, correlation_id, tags, direct=direct
         )
 
     async def _flush(self, events: list[NewEvent]) -> Sequence[Stored | Exception]:
@@ -190,6 +194,14 @@ class Intake:
                 if job.direct
             ]
         )
+
+
+def _tags(spec: JobSpec, payload: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(tags_of(spec.tags, spec.args.model_validate(payload))).decode()
+    except ValidationError:
+        # It is accepted all the same, and fails with the reason when it runs.
+        return "[]"
 
 
 def _weight(event: NewEvent) -> int:

@@ -14,6 +14,7 @@ from hub.domain.errors import Invalid
 from hub.domain.jobs import clamped
 from hub.domain.providers import A, Operation, R
 from hub.domain.specs import E, JobSpec, Log
+from hub.domain.tags import tags_of
 from hub.infra.store.settlements import Child
 from hub.services import calls, pauses, undo
 from hub.services.attempt import Attempt, as_json
@@ -92,7 +93,7 @@ class Context:
 
     async def enqueue(self, spec: JobSpec, /, *, delay: timedelta = _NOW, **args: Any) -> str:
         """Have another job made when this one succeeds; see `JobContext.enqueue`."""
-        text = _child_args(spec, args)
+        text, tags = _child(spec, args)
         name = f"enqueue {spec.name}"
         position = self._attempt.next(name)
         with self._attempt.working():
@@ -102,7 +103,7 @@ class Context:
                 step = self._attempt.step(position, StepKind.ENQUEUE, name, Certainty.CONFIRMED)
                 await self._attempt.write(step, answer={"job": child})
         self._attempt.children.append(
-            Child(child, spec.name, text, spec.queue, spec.priority, clamped(delay))
+            Child(child, spec.name, text, spec.queue, spec.priority, clamped(delay), tags)
         )
         return str(child)
 
@@ -118,10 +119,11 @@ class Context:
         self._attempt.say(done, total, note)
 
 
-def _child_args(spec: JobSpec, args: dict[str, Any]) -> str:
+def _child(spec: JobSpec, args: dict[str, Any]) -> tuple[str, str]:
     try:
         model: BaseModel = spec.args.model_validate(args)
     except ValidationError as error:
         message = f"the arguments do not fit {spec.name}: {first_misfit(error)}"
         raise Invalid(message, code="invalid_args") from None
-    return as_json(model.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    text = as_json(model.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    return text, as_json(tags_of(spec.tags, model))

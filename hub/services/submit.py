@@ -13,6 +13,7 @@ from hub.domain.access import Principal
 from hub.domain.errors import HubError, Invalid, KeyReused, NotFound, Problem
 from hub.domain.idempotency import Match, compare, fingerprint
 from hub.domain.specs import JobSpec
+from hub.domain.tags import tags_of
 from hub.infra.batch import Batcher, Bounds, Weighing
 from hub.infra.queue import Ready
 from hub.infra.store.database import is_data_error, is_unstorable
@@ -145,16 +146,16 @@ class Submit:
             known = ", ".join(self._queues)
             problem = Problem("/queue", f"there is no queue {request.queue!r}; there are {known}")
             raise Invalid("the request does not fit", problems=(problem,))
-        check_args(spec, request.args)
+        args = check_args(spec, request.args)
         return NewSubmission(
-            self._job(spec, request),
+            self._job(spec, request, tags_of(spec.tags, args, request.tags)),
             principal.application,
             request.idempotency_key,
             _fingerprint(request) if request.idempotency_key else b"",
             confirm=None if principal.confirmed else principal.key,
         )
 
-    def _job(self, spec: JobSpec, request: JobRequest) -> NewJob:
+    def _job(self, spec: JobSpec, request: JobRequest, tags: tuple[str, ...]) -> NewJob:
         queue = request.queue or spec.queue
         due_now = request.run_at is None or request.run_at <= self._clock()
         return NewJob(
@@ -164,7 +165,7 @@ class Submit:
             queue,
             spec.priority if request.priority is None else request.priority,
             request.correlation_id,
-            orjson.dumps(request.tags).decode() if request.tags else "[]",
+            orjson.dumps(tags).decode() if tags else "[]",
             # What is due is due now, by the database's clock.
             None if due_now else request.run_at,
             direct=due_now and self._handover.fits(queue),
@@ -231,14 +232,14 @@ def _weight_together(items: list[NewSubmission]) -> int:
     return sum(_weight(item) for item in items)
 
 
-def check_args(spec: JobSpec, args: object) -> None:
-    """Check arguments against what a job takes.
+def check_args(spec: JobSpec, args: object) -> Any:
+    """Check arguments against what a job takes; gives them as it will get them.
 
     Raises:
         Invalid: one problem per argument, its pointer beginning at the request.
     """
     try:
-        spec.args.model_validate(args)
+        return spec.args.model_validate(args)
     except ValidationError as error:
         problems = tuple(
             Problem("/args" + "".join(f"/{_escape(part)}" for part in item["loc"]), item["msg"])

@@ -18,7 +18,7 @@ from hub.infra.store.waits import Wait
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A job that is made when its parent succeeds; `args` is JSON."""
+    """A job that is made when its parent succeeds; `args` is JSON, and so are `tags`, besides which it has its parent's."""
 
     id: UUID
     name: str
@@ -26,6 +26,7 @@ class Child:
     queue: str
     priority: int
     delay: timedelta
+    tags: str = "[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +75,22 @@ _SET_MORE = [
 """
     for ending in (_ENDING, _ENDING_NAMED)
 ]
-_RETURN_MORE = ", j.correlation_id, j.application_id, j.created_at"
+_RETURN_MORE = ", j.correlation_id, j.application_id, j.created_at, j.tags"
 _ERROR = "d.code, d.message, d.kind, d.signature"
 # What the job failed of stays its own. The attempt that did the undoing did it, so it has no error.
 _ERROR_MORE = ", ".join(f"CASE WHEN NOT d.undone THEN {column} END" for column in _ERROR.split(", "))
 _WITH_MORE = """
 , children AS (
-    INSERT INTO jobs (id, name, args, queue, priority, correlation_id, state, run_at, application_id, parent_id)
+    INSERT INTO jobs (id, name, args, queue, priority, correlation_id, state, run_at, application_id, parent_id, tags)
     SELECT c.id, c.name, CAST(c.args AS jsonb), c.queue, c.priority, m.correlation_id,
-           CASE WHEN c.delay > 0 THEN 'scheduled' ELSE 'queued' END, now() + make_interval(secs => c.delay), m.application_id, m.id
+           CASE WHEN c.delay > 0 THEN 'scheduled' ELSE 'queued' END, now() + make_interval(secs => c.delay), m.application_id, m.id,
+           CASE WHEN m.tags = '[]' THEN CAST(c.tags AS jsonb) ELSE (
+               SELECT jsonb_agg(DISTINCT t.tag) FROM jsonb_array_elements(m.tags || CAST(c.tags AS jsonb)) AS t(tag)
+           ) END
     FROM unnest(CAST(CAST(:child AS text) AS uuid[]), CAST(CAST(:parent AS text) AS uuid[]), CAST(CAST(:child_name AS text) AS text[]),
                 CAST(CAST(:child_args AS text) AS text[]), CAST(CAST(:child_queue AS text) AS text[]),
-                CAST(CAST(:child_priority AS text) AS smallint[]), CAST(CAST(:child_delay AS text) AS float8[]))
-         AS c(id, parent, name, args, queue, priority, delay)
+                CAST(CAST(:child_priority AS text) AS smallint[]), CAST(CAST(:child_delay AS text) AS float8[]), CAST(CAST(:child_tags AS text) AS text[]))
+         AS c(id, parent, name, args, queue, priority, delay, tags)
     JOIN moved m ON m.id = c.parent
 ), waiting AS (
     INSERT INTO waits (job_id, position, source, subject, types, since, consumed)
@@ -189,6 +193,7 @@ def _more(settlements: Sequence[Settlement]) -> dict[str, Any]:
         "child_args": literal([child.args for _, child in children]),
         "child_queue": literal([child.queue for _, child in children]),
         "child_priority": literal([child.priority for _, child in children]),
+        "child_tags": literal([child.tags for _, child in children]),
         "child_delay": literal([child.delay.total_seconds() for _, child in children]),
         "waiter": literal([job for job, _ in waits]),
         "wait_position": literal([wait.position for _, wait in waits]),
