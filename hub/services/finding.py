@@ -123,6 +123,7 @@ class Find:
             where = where.and_(_OWN, own=own)
         if after is not None:
             route = replace(route, span=Span(route.span.low, min(route.span.high, after)))
+        began = self._pace.timer()
         if route.few and await self._store.count(table, route.few, _FEW + 1) <= _FEW:
             ids = await self._store.among(table, route.few, route.span, where, most=_FEW + 1, limit=limit + 1)
             return _cut(ids, limit)
@@ -130,7 +131,7 @@ class Find:
             signatures = await self._store.causes(causes, _PATHS + 1)
             if len(signatures) <= _PATHS:
                 route = replace(route, paths=_by_signature(signatures))
-        return await self._walk(table, route, where, limit) if route.paths else Found([])
+        return await self._walk(table, route, where, limit, began) if route.paths else Found([])
 
     async def tally(self, query: Query, *, own: UUID | None = None) -> dict[JobState, Tally]:
         """How many jobs are in each state, whatever state the search asks for; bounded, and silent where it cannot be told."""
@@ -147,9 +148,8 @@ class Find:
             if fitting or looked < _TALLY
         }
 
-    async def _walk(self, table: Table, route: Route, where: Where, limit: int) -> Found:
-        pace, began = self._pace, self._pace.timer()
-        span, window, looked, ids = route.span, pace.first, 0, list[UUID]()
+    async def _walk(self, table: Table, route: Route, where: Where, limit: int, began: float) -> Found:
+        pace, span, window, looked, ids = self._pace, route.span, self._pace.first, 0, list[UUID]()
         while True:
             last = await self._store.end_of(table, route.paths, span, window)
             step = Span(span.low if last is None else last, span.high)

@@ -46,7 +46,7 @@ _EVENT_COLUMNS: Mapping[str, str] = MappingProxyType(
     }
 )
 _CAUSE_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {"provider": "g.provider", "operation": "g.operation", "code": "g.code", "job": "g.job"}
+    {"provider": "g.provider", "operation": "g.operation", "job": "g.job"}
 )
 _JOB_WORDS = ("j.name", "j.error_message", "j.error_code", "j.correlation_id", "CAST(j.tags AS text)")
 _EVENT_WORDS = ("e.type", "e.external_id", "e.correlation_id", "e.subject")
@@ -61,7 +61,10 @@ def where_of(query: Query, prefix: str = "q") -> Where:
 
 
 def causes_of(query: Query, prefix: str = "c") -> Where | None:
-    """What a search means for `error_groups g`: every job it finds failed of one of these. None where it need not have."""
+    """What a search means for `error_groups g`: every job it finds failed of one of these. None where it need not have.
+
+    Codes do not count: not every error with a code has a group of that code.
+    """
     terms = [term for term in query.terms if term.field.name in _CAUSE_COLUMNS and not term.negated]
     if all(term.field.name == "job" for term in terms):
         return None

@@ -1,0 +1,215 @@
+"""Lists at the console: searched with and without a script, by mouse and by keyboard."""
+
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import pytest
+from playwright.async_api import Page, expect
+from sqlalchemy import text
+
+from hub.domain.access import Principal, Role
+from tests.browser.desk import Desk
+from tests.browser.looks import LOOKS, Look
+
+# The oldest first: one that succeeded, two that failed, one that is queued and has a business key.
+_JOBS = """
+INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, correlation_id, tags, settled_at, attempt, failures,
+                  error_code, error_message, error_kind, error_signature)
+SELECT uuidv7(), 'registry.send_receipt', '{}', 'payments', 7, state, CASE state WHEN 'failed' THEN 'declined' END, now(),
+       'c-' || number, tags, CASE WHEN state <> 'queued' THEN now() END, 1, 0,
+       code, CASE WHEN code IS NOT NULL THEN 'Your card was declined.' END, code, code
+FROM (VALUES (1, 'succeeded', '[]'::jsonb, NULL), (2, 'failed', '[]', 'card_declined'), (3, 'failed', '[]', 'card_declined'),
+             (4, 'queued', '["order:1234"]', NULL)) AS made (number, state, tags, code)
+ORDER BY number RETURNING id
+"""
+_EVENTS = """
+INSERT INTO events (id, source, external_id, type, headers, secret_index, correlation_id)
+SELECT uuidv7(), 'shop', 'evt_' || number, 'order.paid', '{}', 0, 'c-1' FROM generate_series(1, 3) number
+"""
+_BOTH = [Look(), Look(script=False)]
+
+
+@pytest.fixture
+async def jobs(desk: Desk) -> list[UUID]:
+    """Their ids."""
+    await desk.hub.database.run(text(_EVENTS))
+    return [row[0] for row in await desk.hub.database.run(text(_JOBS))]
+
+
+async def listed(page: Page) -> int:
+    """How many rows there are."""
+    return await page.locator("[data-row]").count()
+
+
+def asked(page: Page) -> str:
+    """The search in the address."""
+    return parse_qs(urlsplit(page.url).query).get("q", [""])[0]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+async def test_lists_can_be_read_by_everyone(desk: Desk, jobs: list[UUID], look: Look) -> None:
+    """With rows, with none that fit, and with a search that cannot be read."""
+    for path in ("/console/jobs", "/console/jobs?q=stat:failed", "/console/events?q=source:shop"):
+        await desk.judge_at(path, look)
+
+
+@pytest.mark.parametrize("look", _BOTH, ids=str)
+async def test_a_search_narrows_the_list_and_stands_in_the_address(
+    desk: Desk, jobs: list[UUID], look: Look
+) -> None:
+    """Whoever is sent the address sees the same."""
+    page = await desk.open("/console/jobs", look)
+    assert await listed(page) == 4
+    box = page.get_by_label("Search jobs")
+    await box.fill("state:failed code:card_declined")
+    await box.press("Enter")
+    await page.wait_for_url("**/console/jobs?q=state*")
+    assert (asked(page), await listed(page)) == ("state:failed code:card_declined", 2)
+    await page.get_by_role("link", name="Queued").click()
+    await page.wait_for_url("**queued**")
+    assert (asked(page), await listed(page)) == ("state:queued code:card_declined", 0)
+    await page.get_by_role("link", name="Show all jobs").click()
+    await page.get_by_role("link", name="order:1234").click()
+    await page.wait_for_url("**1234**")
+    assert await listed(page) == 1
+    desk.check()
+
+
+async def test_a_search_that_cannot_be_read_is_pointed_at(desk: Desk, jobs: list[UUID]) -> None:
+    """With what to write instead, and the text still in the box."""
+    page = await desk.open("/console/jobs")
+    await page.get_by_label("Search jobs").fill("state:faild")
+    await page.get_by_role("button", name="Search").click()
+    await page.get_by_text("did you mean failed?").wait_for()
+    assert await page.locator("mark").inner_text() == "f"
+    assert await page.get_by_label("Search jobs").input_value() == "state:faild"
+
+
+@pytest.mark.parametrize("look", _BOTH, ids=str)
+async def test_a_selection_becomes_the_search_of_a_plan(desk: Desk, jobs: list[UUID], look: Look) -> None:
+    """By its ids, and nothing has happened to the jobs yet."""
+    page = await desk.open("/console/jobs?q=state:failed", look)
+    boxes = page.get_by_label("Select registry.send_receipt")
+    for number in range(await boxes.count()):
+        await boxes.nth(number).check()
+    await page.get_by_role("button", name="Retry selected").click()
+    await page.wait_for_url("**/console/plans/new**")
+    assert asked(page) == f"id:{jobs[2]},{jobs[1]}"
+    desk.check()
+
+
+async def test_nothing_selected_is_said(desk: Desk, jobs: list[UUID]) -> None:
+    """And leads nowhere."""
+    page = await desk.open("/console/jobs?q=state:failed", Look(script=False))
+    await page.get_by_role("button", name="Cancel selected").click()
+    await page.get_by_text("Nothing was selected").wait_for()
+    assert asked(page) == "state:failed"
+
+
+async def test_a_viewer_sees_the_list_and_no_buttons(desk: Desk, jobs: list[UUID]) -> None:
+    """Nothing is offered that would be refused."""
+    desk.visitors.role = Role.VIEWER
+    page = await desk.open("/console/jobs?q=state:failed")
+    assert await listed(page) == 2
+    assert await page.locator("main form").count() == 0
+    desk.check()
+
+
+@pytest.mark.parametrize("look", _BOTH, ids=str)
+async def test_a_search_is_kept_used_changed_and_deleted(desk: Desk, jobs: list[UUID], look: Look) -> None:
+    """It stands in the side bar, and a page can begin with it."""
+    page = await desk.open("/console/jobs?q=state:failed", look)
+    await page.get_by_text("Keep this search").click()
+    await page.get_by_label("Name").fill("Declined")
+    await page.get_by_role("button", name="Keep").click()
+    await page.get_by_text("It stands in the side bar").wait_for()
+    side = page.get_by_role("navigation", name="Console").get_by_role("link", name="Declined")
+    assert await side.get_attribute("aria-current") == "page"
+    await page.get_by_role("link", name="Change views").click()
+    await page.get_by_role("button", name="Begin jobs with it").click()
+    await page.get_by_text("first", exact=True).wait_for()
+    await page.goto("/console/jobs")
+    assert (asked(page), await listed(page)) == ("state:failed", 2)
+    await page.goto("/console/views")
+    await page.get_by_label("Name").fill("Refused")
+    await page.get_by_role("button", name="Change").click()
+    await page.get_by_role("link", name="Refused").wait_for()
+    await page.get_by_role("button", name="Delete Refused").click()
+    await page.get_by_text("No search is kept yet").wait_for()
+    desk.check()
+
+
+async def test_the_search_box_offers_how_to_go_on(desk: Desk, jobs: list[UUID]) -> None:
+    """Fields, then values; taken with the keys, and closed with Escape."""
+    page = await desk.open("/console/jobs")
+    box = page.get_by_label("Search jobs")
+    await box.press_sequentially("sta")
+    await page.get_by_role("option", name="state:").wait_for()
+    await box.press("ArrowDown")
+    await desk.judge(page)
+    await box.press("Enter")
+    assert await box.input_value() == "state:"
+    await page.get_by_role("option", name="failed").wait_for()
+    await box.press_sequentially("fa")
+    await expect(page.get_by_role("option")).to_have_count(1)
+    await box.press("ArrowDown")
+    await box.press("Enter")
+    assert await box.input_value() == "state:failed "
+    await box.press_sequentially("pro")
+    await page.get_by_role("option", name="provider:").wait_for()
+    await box.press("Escape")
+    await expect(page.get_by_role("option")).to_have_count(0)
+    await box.press("Enter")
+    await page.wait_for_url("**/console/jobs?q=**")
+    desk.check()
+
+
+async def test_rows_are_walked_selected_and_opened_by_the_keys(desk: Desk, jobs: list[UUID]) -> None:
+    """And screen readers are told; nothing is ever done by a key alone."""
+    page = await desk.open("/console/jobs")
+    await page.keyboard.press("j")
+    await page.get_by_text("Row 1 of 4").wait_for(state="attached")
+    await page.keyboard.press("j")
+    await page.keyboard.press("x")
+    assert await page.locator("tr.here [data-select]").is_checked()
+    await page.get_by_text("1 selected").wait_for()
+    await desk.judge(page)
+    await page.keyboard.press("k")
+    await page.keyboard.press("o")
+    await page.wait_for_url(f"**/console/jobs/{jobs[3]}")
+    await page.goto("/console/jobs")
+    await page.keyboard.press("j")
+    await page.keyboard.press("j")
+    await page.keyboard.press("r")
+    await page.wait_for_url(f"**/console/jobs/{jobs[2]}#retry")
+    assert (await desk.hub.inspect.find_jobs(await admin(desk), [jobs[2]]))[jobs[2]].state == "failed"
+    await page.keyboard.press("g")
+    await page.keyboard.press("j")
+    await page.wait_for_url("**/console/jobs")
+    desk.check()
+
+
+async def test_keys_that_are_typed_are_left_alone(desk: Desk, jobs: list[UUID]) -> None:
+    """`/` goes to the search box, where `j` is a letter; Escape leaves it; `?` says what there is."""
+    page = await desk.open("/console/jobs")
+    await page.keyboard.press("/")
+    await page.keyboard.type("j?x")
+    assert await page.get_by_label("Search jobs").input_value() == "j?x"
+    assert await page.locator("tr.here").count() == 0
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("?")
+    await page.get_by_role("dialog", name="Keys").wait_for()
+    await desk.judge(page)
+    await page.keyboard.press("j")
+    assert await page.locator("tr.here").count() == 0
+    await page.keyboard.press("Escape")
+    await page.get_by_role("dialog", name="Keys").wait_for(state="hidden")
+    desk.check()
+
+
+async def admin(desk: Desk) -> Principal:
+    """Who looks."""
+    visitor = await desk.visitors.of(None)  # type: ignore[arg-type]  # it does not look
+    assert visitor is not None
+    return visitor.principal
