@@ -82,10 +82,7 @@ class PlanRunner:
         while True:
             pause = _IDLE
             try:
-                if await self.tick():
-                    continue
-                due = await self._store.until_next()
-                pause = _IDLE if due is None else min(_IDLE, max(_AGAIN, due))
+                pause = await self._look_around()
                 self._away.over()
             except Unavailable as error:
                 self._away.note(str(error))
@@ -94,20 +91,35 @@ class PlanRunner:
                 log.exception("a look at a plan failed")
             await asyncio.sleep(pause)
 
-    async def tick(self) -> bool:
-        """One look at the plan that has waited longest for one; False if none is due."""
+    async def _look_around(self) -> float:
+        """Look at a plan if one is due; gives the seconds until the next look."""
+        again = await self.tick()
+        if again is None:
+            due = await self._store.until_next()
+            return _IDLE if due is None else min(_IDLE, max(_AGAIN, due))
+        return min(_IDLE, again)
+
+    async def tick(self) -> float | None:
+        """One look at the plan that has waited longest for one.
+
+        Returns:
+            The seconds until this runner should look again; None if no plan is due.
+        """
         async with self._store.turn() as turn:
             if turn is None:
-                return False
+                return None
             before = turn.plan.counts
             decision, after = await self._look(turn)
         # Committed: only now is it so.
         self._tell(turn.plan, decision, before, after)
-        return True
+        if not turn.plan.alone:
+            return 0.0
+        return _IDLE if decision.again is None else decision.again.total_seconds()
 
     async def _look(self, turn: Turn) -> tuple[Decision, Counts]:
         plan, swept = turn.plan, await turn.collect()
-        recent = await turn.recent() if plan.state is PlanState.RUNNING else Sample()
+        judged = plan.state is PlanState.RUNNING and swept.counts.failing
+        recent = await turn.recent() if judged else Sample()
         standing = Standing(plan.state, plan.settings, swept.counts, recent, plan.credit, plan.idle)
         decision, counts = decide(standing), swept.counts
         if decision.release:

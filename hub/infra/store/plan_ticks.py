@@ -4,10 +4,10 @@ Whoever holds the plan's row is its runner for that moment; nobody waits for it.
 committed together, so a runner that is killed at any point has either done both or neither.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +27,8 @@ AHEAD = 5_000
 
 _TAKE = text(f"""
 SELECT p.id, p.action, p.state, p.include_uncertain, p.providers, p.credit, p.swept_to, p.released_to,
-       extract(epoch FROM clock_timestamp() - p.ticked_at) AS idle, {SETTINGS}, {COUNTS}
+       statement_timestamp() AS now, extract(epoch FROM statement_timestamp() - p.ticked_at) AS idle, {SETTINGS}, {COUNTS},
+       (SELECT count(*) FROM plans d WHERE d.next_tick_at <= clock_timestamp()) AS due
 FROM plans p WHERE p.next_tick_at <= clock_timestamp() ORDER BY p.next_tick_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - constants
 
@@ -80,14 +81,20 @@ SELECT count(*), count(*) FILTER (WHERE state IN ('failed', 'retrying')) FROM (
 ) latest
 """)
 
-# The first of them is where the next look begins, also if it is not released now.
+# The first of them is where the next look begins, also if it is not released now. Their jobs are locked in a statement of its
+# own, and in the order of ids as all others have it: see hub.infra.store.operations.
 _UPCOMING = text("""
-SELECT position, job_id, provider IS NULL OR provider <> ALL(CAST(:blocked AS text[])) AS free FROM plan_items
-WHERE plan_id = :plan AND position > :from AND state = 'pending' ORDER BY position LIMIT :ahead
+WITH upcoming AS MATERIALIZED (
+    SELECT position, job_id, provider IS NULL OR provider <> ALL(CAST(:blocked AS text[])) AS free FROM plan_items
+    WHERE plan_id = :plan AND position > :from AND state = 'pending' ORDER BY position LIMIT :ahead
+), chosen AS MATERIALIZED (
+    SELECT position, job_id FROM upcoming WHERE free ORDER BY position LIMIT :limit
+), locked AS MATERIALIZED (
+    SELECT FROM jobs WHERE id IN (SELECT job_id FROM chosen) ORDER BY id FOR NO KEY UPDATE
+)
+SELECT u.position, c.position IS NOT NULL AS chosen, (SELECT count(*) FROM locked) AS locked
+FROM upcoming u LEFT JOIN chosen c ON c.position = u.position ORDER BY u.position
 """)
-
-# In a statement of its own, and in the order of ids as all others have it: see hub.infra.store.operations.
-_LOCK_JOBS = text("SELECT FROM jobs WHERE id = ANY(CAST(:jobs AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 
 _NOTE_ITEMS = """
     UPDATE plan_items i SET
@@ -162,9 +169,10 @@ _RELEASES: Mapping[Action, TextClause] = {
     ),
 }
 
+# Time is counted from look to look: what a look itself takes is earned in as well.
 _WRITE = text(f"""
 UPDATE plans SET
-    state = :state, credit = :credit, swept_to = :swept_to, released_to = :released_to, ticked_at = clock_timestamp(),
+    state = :state, credit = :credit, swept_to = :swept_to, released_to = :released_to, ticked_at = :looked_at,
     next_tick_at = clock_timestamp() + make_interval(secs => CAST(:again AS float8)),
     judgement = coalesce(:judgement, judgement),
     held_up_since = CASE WHEN CAST(:held_up AS text) IS NULL THEN NULL
@@ -182,9 +190,11 @@ class Taken:
     """A plan whose row is held.
 
     Attributes:
+        now: by the database's clock, when it was taken.
         idle: since it was looked at last.
         swept_to: the position of the last open item that was looked at then.
         released_to: up to this position none is pending.
+        alone: no other plan is due to be looked at.
     """
 
     id: UUID
@@ -195,9 +205,11 @@ class Taken:
     include_uncertain: bool
     providers: tuple[str, ...]
     credit: float
+    now: datetime
     idle: timedelta
     swept_to: int
     released_to: int
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +236,8 @@ class Turn:
     async def collect(self) -> Swept:
         """Note what became of open items."""
         plan, counts = self.plan, self.plan.counts
+        if not counts.open:
+            return Swept(counts, 0)
         given = {"plan": plan.id, "after": plan.swept_to, "limit": SWEEP, "action": plan.action.value}
         rows = (await self._connection.execute(_COLLECT, given)).all()
         seen = sum(row.items for row in rows)
@@ -241,16 +255,16 @@ class Turn:
         """Release the next items, but those of these providers; gives what the counts are then."""
         plan = self.plan
         ahead = AHEAD if blocked else limit
-        given = {"plan": plan.id, "from": plan.released_to, "ahead": ahead, "blocked": sorted(blocked)}
-        upcoming = (await self._connection.execute(_UPCOMING, given)).all()
-        items = [item for item in upcoming if item.free][:limit]
-        if not items:
+        given = {"plan": plan.id, "from": plan.released_to, "ahead": ahead, "limit": limit}
+        upcoming = (await self._connection.execute(_UPCOMING, {**given, "blocked": sorted(blocked)})).all()
+        chosen = [item.position for item in upcoming if item.chosen]
+        if not chosen:
             return counts
-        self.released_to = _up_to(upcoming, items)
-        await self._connection.execute(_LOCK_JOBS, {"jobs": [item.job_id for item in items]})
+        left = next((item.position for item in upcoming if not item.chosen), None)
+        self.released_to = upcoming[-1].position if left is None else left - 1
         given = {
             "plan": plan.id,
-            "positions": [item.position for item in items],
+            "positions": chosen,
             # Who asks for them in so many words has looked them all up.
             "decided": plan.include_uncertain,
             "judged": plan.include_uncertain,
@@ -268,6 +282,7 @@ class Turn:
             "credit": decision.credit,
             "swept_to": swept_to,
             "released_to": self.released_to,
+            "looked_at": self.plan.now,
             "again": None if decision.again is None else decision.again.total_seconds(),
             "judgement": decision.judgement,
             "held_up": decision.held_up,
@@ -301,13 +316,6 @@ class PlanTickStore:
         return None if seconds is None else max(0.0, seconds)
 
 
-def _up_to(upcoming: Sequence[Any], taken: Sequence[Any]) -> int:
-    """Up to where none is pending once these are taken."""
-    positions = {item.position for item in taken}
-    left = next((item.position for item in upcoming if item.position not in positions), None)
-    return int(upcoming[-1].position if left is None else left - 1)
-
-
 def moved(counts: Counts, before: str, after: str, items: int) -> Counts:
     """The counts when so many items have gone from one state to another."""
     if before == after:
@@ -329,7 +337,9 @@ def _taken(row: Any) -> Taken:
         include_uncertain=row.include_uncertain,
         providers=tuple(row.providers),
         credit=row.credit,
+        now=row.now,
         idle=timedelta(seconds=float(row.idle or 0)),
         swept_to=row.swept_to,
         released_to=row.released_to,
+        alone=row.due <= 1,
     )
