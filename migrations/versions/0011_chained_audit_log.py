@@ -1,7 +1,8 @@
 """Chain the audit log: each row carries the digest of itself and of the row before it, and none is changed any more.
 
-What is there is chained in the order in which it was written, under a lock: 25 µs a row, measured. The release before
-this one goes on writing, as the triggers fill in what it does not know.
+What is there is chained in the order in which it was written, under a lock: half a minute for 200,000 rows on two busy
+cores. Meanwhile what people do waits or fails, and jobs go on. The release before this one goes on writing, as the triggers
+fill in what it does not know.
 """
 
 import sqlalchemy as sa

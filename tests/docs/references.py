@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql
 from hub.cli.root import hub as command_line
 from hub.config import describe
 from hub.domain import errors, jobs
+from hub.domain.access import PERMISSIONS, Role, Scope
 from hub.domain.effects import Certainty, Effect
 from hub.infra.metrics import Family, Metrics
 from hub.infra.tables import metadata
@@ -218,9 +219,35 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
         yield table(("Option", "What it does"), rows)
 
 
+_ALLOWS = {
+    Scope.JOBS_WRITE: "submit jobs",
+    Scope.JOBS_READ: "look at jobs, queues, providers; of an application: its own jobs",
+    Scope.JOBS_READ_ALL: "look at every application's jobs",
+    Scope.JOBS_OPERATE: "retry, cancel, plan, pause queues",
+    Scope.JOBS_DECIDE: "retry or end what has an uncertain effect",
+    Scope.EVENTS_LIST: "look at received webhooks, without their bodies",
+    Scope.EVENTS_READ: "look at their bodies",
+    Scope.EVENTS_OPERATE: "replay them",
+    Scope.PROVIDERS_OPERATE: "hold a breaker open or closed, probe a provider",
+    Scope.AUDIT_READ: "look at the audit log",
+    Scope.ADMIN: "everything, operators too",
+}
+
+
+def roles() -> str:
+    """What each role may do, as the table of permissions says."""
+    return table(
+        ("Scope", "Allows to", *(role.value for role in Role)),
+        [
+            (f"`{scope}`", _ALLOWS[scope], *("yes" if scope in PERMISSIONS[role] else "" for role in Role))
+            for scope in Scope
+        ],
+    )
+
+
 PARTS: dict[str, Callable[[], str]] = {
     part.__name__: part
-    for part in (configuration, api, problems, raised, states, words, metrics, schema, commands)
+    for part in (configuration, api, problems, raised, states, words, metrics, schema, commands, roles)
 }
 
 

@@ -106,6 +106,36 @@ async def test_many_who_write_at_once_make_one_chain(hub: Hub, database: Any, da
         await connection.close()
 
 
+async def test_two_who_change_and_note_at_once_do_not_wait_for_each_other(
+    hub: Hub, database_url: str
+) -> None:
+    """Each changes its row and then notes it; also where both change the same rows, locked in order before: no deadlock."""
+    one = "SELECT FROM queues WHERE name = ANY($1) ORDER BY name FOR NO KEY UPDATE"
+    many = """
+    WITH moved AS (UPDATE queues SET paused_at = now() WHERE name = ANY($1) RETURNING name)
+    INSERT INTO audit_log (id, actor, action, subject, detail)
+    SELECT gen_random_uuid(), 'ada', 'queue.pause', name, '{}' FROM moved
+    """
+    connections = [await asyncpg.connect(database_url) for _ in range(6)]
+    names = [f"queue-{number}" for number in range(30)]
+    await connections[0].execute("INSERT INTO queues (name) SELECT unnest($1::text[])", names)
+
+    async def change(connection: Any, *, backwards: bool) -> None:
+        chosen = names[::-1] if backwards else names
+        for _ in range(10):
+            async with connection.transaction():
+                await connection.fetch(one, chosen)
+                await connection.execute(many, chosen)
+
+    await asyncio.gather(
+        *(change(connection, backwards=number % 2 == 0) for number, connection in enumerate(connections))
+    )
+    verdict = await hub.audit.verify()
+    assert (verdict.good, verdict.count) == (True, 6 * 10 * 30)
+    for connection in connections:
+        await connection.close()
+
+
 async def test_what_is_rolled_back_leaves_no_gap(hub: Hub, database: Any) -> None:
     """Its place is taken by the next."""
     await write(database, 2)
