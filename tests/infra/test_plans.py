@@ -27,9 +27,12 @@ from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, NewSubmission
 from hub.infra.store.reading import ReadingStore, Where
 from hub.infra.store.relay import RelayStore
+from hub.infra.store.safety import SafetyStore
 from hub.infra.store.settlements import Settlement
 from hub.infra.store.steps import StepRecord, StepStore
+from hub.infra.store.timeline import Span, TimelineStore
 from hub.infra.store.waits import Wait, WaitStore
+from hub.infra.store.why import WhyStore
 from hub.registry import Registry
 from hub.services.filters import EventFilter, JobFilter
 from hub.services.finding import Find
@@ -174,6 +177,10 @@ def inbox(do: Callable[[InboxStore], Awaitable[Any]]) -> Query:
     return lambda explaining: do(InboxStore(explaining))
 
 
+def telling(do: Callable[[TimelineStore], Awaitable[Any]]) -> Query:
+    return lambda explaining: do(TimelineStore(explaining))
+
+
 def relaying(do: Callable[[RelayStore], Awaitable[Any]]) -> Query:
     return lambda explaining: do(RelayStore(explaining))
 
@@ -197,6 +204,7 @@ FAILED = Settlement(
 )
 WAIT = Wait(1, "s", ("t",), "7", None, ())
 BUSY = Wait(2, "s", ("t",), "busy", None, ())
+SPAN = Span(None, 100, newest_first=True)
 UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 READY = Ready(JOB, 1, "default", 5, datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -271,6 +279,21 @@ CASES: dict[str, tuple[Query, str]] = {
     "what workers run": (lambda explaining: FleetStore(explaining).workers(), "jobs_relay_rescue"),
     "how much is due": (lambda explaining: DepthStore(explaining).due(), "jobs_relay_refill"),
     "how much is in a queue": (lambda explaining: ReadingStore(explaining).depths("default"), "jobs_held"),
+    "why a job waits": (lambda explaining: WhyStore(explaining).of(JOB, None), "jobs_relay_refill"),
+    "whether a retry is safe": (lambda explaining: SafetyStore(explaining, {}).facts([JOB]), "steps_pkey"),
+    "a job's story": (telling(lambda store: store.job(JOB, None)), "jobs_pkey"),
+    "all of a correlation": (telling(lambda store: store.correlated("77", None)), "jobs_list_by_correlation"),
+    "all of a business key": (telling(lambda store: store.tagged("rare", None)), "jobs_list_by_tag"),
+    "all about a subject": (telling(lambda store: store.about("7", ["s"], None)), "events_waited_for"),
+    "a job's steps in time": (telling(lambda store: store.steps([JOB], SPAN)), "steps_pkey"),
+    "events about a subject": (
+        telling(lambda store: store.events_about("7", ["s"], SPAN)),
+        "events_waited_for",
+    ),
+    "events of a correlation": (
+        telling(lambda store: store.events_of("77", SPAN)),
+        "events_list_by_correlation",
+    ),
     "load steps": (recording(lambda store: store.load(JOB)), "steps_pkey"),
     "what was heard": (waiting(lambda store: store.heard(JOB, WAIT, UNTIL)), "events_waited_for"),
     "whom an event wakes": (waiting(lambda store: store.wake_by([EVENT], [], 1000)), "waits_woken_by"),
