@@ -149,7 +149,8 @@ class Timeline:
         notes = await self._store.notes(list(since), span, list(since.values()))
         ended = jobs[0].settled_at if queues and jobs else None
         relevant = [note for note in notes if not (note.subject in queues and ended and note.at > ended)]
-        return told_of_notes(relevant, self._redactor, by_id.get)
+        planned = await self._store.planned([job.id for job in jobs], span)
+        return told_of_notes([*relevant, *planned], self._redactor, by_id.get)
 
 
 Events = Callable[[Span], Awaitable[list[StoryEvent]]]

@@ -18,6 +18,7 @@ from hub.infra.store.plan_snapshots import PlanSnapshots
 from hub.infra.store.plan_ticks import PlanTickStore
 from hub.services.plan_views import PlanView
 from hub.services.plans import PlanRequest
+from hub.services.timeline import Part
 from tests.services import shop
 from tests.services.conftest import Start
 from tests.services.engine import Engine, another
@@ -468,6 +469,21 @@ async def test_a_dry_run_beside_other_actions_keeps_the_audit_log_whole(
     )
     assert len([one for one in made if one]) == 4
     assert await engine.sql("SELECT count(*), max(seq) FROM audit_log") == [(34, 34)]
+
+
+async def test_a_jobs_timeline_tells_of_the_plan_that_released_it(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Who, by which plan, why, and what came of it."""
+    [one] = await submit(engine, server, 1)
+    made = await plan(engine, reason="the shop is back")
+    await look(engine)
+    await engine.work()
+    await look(engine)
+    story = await engine.hub.timeline.of_job(engine.principal, one, Part())
+    [told] = [entry for entry in story.items if "by a plan" in entry.text]
+    assert told.text.endswith("retried it with others, by a plan: the shop is back")
+    assert (told.detail["detail"]["plan"], told.detail["detail"]["outcome"]) == (str(made.id), "succeeded")
 
 
 async def test_lists_and_reports_go_on_where_they_ended(engine: Engine, server: shop.Server) -> None:

@@ -81,11 +81,6 @@ _ITEM = "i.position, i.job_id, i.state, i.verdict, i.seen, i.generation, i.provi
 
 _ONE = text(f"SELECT {_PLAN} FROM plans p WHERE p.id = :id")  # noqa: S608 - constants
 
-_OF_JOB = text(f"""
-SELECT p.id, p.action, p.created_by, p.reason, {_ITEM} FROM plan_items i JOIN plans p ON p.id = i.plan_id
-WHERE i.job_id = :job ORDER BY p.id
-""")  # noqa: S608 - constants
-
 # From where it was seen: whoever was faster has the say. What was earned before does not count: no burst after a pause.
 _COMMAND = text("""
 WITH moved AS (
@@ -133,11 +128,6 @@ class PlanStore:
         """  # noqa: S608 - conditions are constants, values are bound
         given = {**where.values, "plan": plan, "after": after, "limit": limit}
         return [_item(row) for row in await self._database.run(text(statement), given)]
-
-    async def of_job(self, job: UUID) -> list[tuple[UUID, Action, str, str | None, ItemRecord]]:
-        """The plans that a job is in, oldest first: id, action, who made it, why, and what became of the job."""
-        rows = await self._database.run(_OF_JOB, {"job": job})
-        return [(row[0], Action(row[1]), row[2], row[3], _item(row[4:])) for row in rows]
 
     async def command(
         self, plan: UUID, command: Command, seen: PlanState, to: PlanState, audit: Audit

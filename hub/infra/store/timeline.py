@@ -212,6 +212,11 @@ class TimelineStore:
         rows = await self._spanned(_NOTES[span.newest_first], span, **values)
         return [StoryNote(*row) for row in rows]
 
+    async def planned(self, jobs: Sequence[UUID], span: Span) -> list[StoryNote]:
+        """What plans did to each of the jobs."""
+        rows = await self._spanned(_PLANNED[span.newest_first], span, jobs=list(jobs))
+        return [StoryNote(*row) for row in rows]
+
     async def events(self, events: Sequence[UUID], span: Span) -> list[StoryEvent]:
         """Events by their ids."""
         rows = await self._spanned(_EVENTS[span.newest_first], span, events=list(events), body=BODY)
@@ -271,6 +276,16 @@ FROM unnest(CAST(:subjects AS text[]), CAST(:since AS timestamptz[])) AS i(subje
     SELECT id, at, actor, action, subject, detail FROM audit_log
     WHERE subject = i.subject AND at {since} AND at >= i.since ORDER BY id {order} LIMIT :limit
 ) n
+""")
+
+# What a plan does to its jobs is noted in its items, not in the audit log, where the plan has a line for all of them.
+_PLANNED = _both_ways("""
+SELECT CAST(md5(CAST(n.plan_id AS text) || n.position) AS uuid), n.released_at, coalesce(p.started_by, p.created_by),
+    'plan.' || p.action || '.job', CAST(n.job_id AS text),
+    jsonb_build_object('plan', n.plan_id, 'search', p.filter, 'reason', p.reason, 'outcome', n.state, 'note', n.note)
+FROM unnest(CAST(:jobs AS uuid[])) AS i(id) CROSS JOIN LATERAL (
+    SELECT * FROM plan_items WHERE job_id = i.id AND released_at {since} ORDER BY released_at {order} LIMIT :limit
+) n JOIN plans p ON p.id = n.plan_id
 """)
 
 _EVENTS = _both_ways(f"""
