@@ -44,9 +44,9 @@ class Statistics:
         self._clock = clock
 
     async def over(
-        self, since: timedelta, *, queue: str | None = None, provider: str | None = None
+        self, since: timedelta, *, queue: str | None = None, providers: bool = True
     ) -> StatisticsView:
-        """The last so long, of all queues or one, and of all providers or one."""
+        """The last so long, of all queues or one; without the providers if nobody asks for them."""
         span = Span.back(since, self._clock())
         attempts = {row.at: row for row in await self._store.attempts(span, queue)}
         return StatisticsView(
@@ -56,7 +56,7 @@ class Statistics:
             await self._rollup.upto(),
             [_attempts_point(at, attempts.get(at)) for at in span.moments],
             _queue_series(span, await self._store.depths(span, queue)),
-            _provider_series(span, await self._store.calls(span, provider)),
+            _provider_series(span, await self._store.calls(span) if providers else ()),
         )
 
     async def calls(self, since: timedelta, provider: str | None = None) -> dict[str, ProviderSeries]:

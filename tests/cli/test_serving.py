@@ -55,7 +55,7 @@ def test_queues_that_do_not_exist_stop_a_worker_s_start(cli: Cli) -> None:
     """It would wait for ever."""
     ended = cli("worker", HUB_WORKER_QUEUES="payments,mails")
     assert ended.code == Exit.CONFIGURATION
-    assert "names 'mails', which is no queue; there are default, " in ended.err
+    assert "names 'mails', which is no queue; there are alerts, default, " in ended.err
 
 
 def test_dev_runs_everything_and_leaves_nothing_behind(bare_cli: Cli, var_dir: Path) -> None:

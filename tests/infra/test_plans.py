@@ -18,6 +18,7 @@ from hub.domain.effects import Certainty, Effect, Step
 from hub.domain.ids import ApplicationId, KeyId
 from hub.domain.jobs import Failure, JobState, OutcomeKind, Reason, Transition
 from hub.infra.queue import Ready
+from hub.infra.store.alarms import AlarmStore
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
 from hub.infra.store.execution import ExecutionStore
@@ -275,6 +276,7 @@ CASES: dict[str, tuple[Query, str]] = {
     "record steps": (recording(lambda store: store.record([STEP] * 10)), BY_JOB_OR_WORKER),
     "what is due later": (lambda explaining: DepthStore(explaining).later(), "jobs_relay_due"),
     "how much is held": (lambda explaining: DepthStore(explaining).held(), "jobs_held"),
+    "uncertain payments": (lambda explaining: AlarmStore(explaining).payments(), "jobs_uncertain"),
     "what waits for providers": (lambda explaining: FleetStore(explaining).parked(), "jobs_relay_due"),
     "what workers run": (lambda explaining: FleetStore(explaining).workers(), "jobs_relay_rescue"),
     "how much is due": (lambda explaining: DepthStore(explaining).due(), "jobs_relay_refill"),

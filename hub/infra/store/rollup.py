@@ -19,7 +19,9 @@ from hub.infra.store.depths import Depth
 # seconds at most (see hub.infra.store.database), so what is older than this is complete.
 SETTLED = timedelta(seconds=40)
 
-_BUCKETS = ", ".join(f"count(*) FILTER (WHERE bucket = {place})" for place in range(SIZE))
+_BUCKETS = ", ".join(
+    f"coalesce(CAST(sum(attempts) FILTER (WHERE bucket = {place}) AS bigint), 0)" for place in range(SIZE)
+)
 _THRESHOLDS = ", ".join(str(bound) for bound in BOUNDS)
 _SUM = "ARRAY(SELECT o + n FROM unnest({old}, excluded.buckets) AS pair(o, n))"
 
@@ -34,30 +36,33 @@ INSERT INTO marks (name, upto) VALUES ('attempt_statistics', date_trunc('hour', 
 ON CONFLICT DO NOTHING
 """)
 
-# The range is found by attempts_throughput; the queue of each attempt by its job's key.
+# The range is found by attempts_throughput; the queue of each attempt by its job's key. Attempts are gone through once;
+# what is left of a minute then is a few dozen rows.
 _ROLL_UP = text(f"""
 WITH ended AS (
-    SELECT date_trunc('minute', t.finished_at, 'UTC') AS at, j.queue, t.outcome, took.seconds,
-           width_bucket(took.seconds, ARRAY[{_THRESHOLDS}]::float8[]) AS bucket
+    SELECT date_trunc('minute', t.finished_at, 'UTC') AS at, j.queue, t.outcome,
+           width_bucket(took.seconds, ARRAY[{_THRESHOLDS}]::float8[]) AS bucket,
+           count(*) AS attempts, sum(took.seconds) AS seconds
     FROM attempts t JOIN jobs j ON j.id = t.job_id
     CROSS JOIN LATERAL (
         SELECT greatest(CAST(extract(epoch FROM t.finished_at - t.started_at) AS float8), 0) AS seconds
     ) took
     WHERE t.finished_at >= :since AND t.finished_at < :until
+    GROUP BY 1, 2, 3, 4
 ), minutes AS (
     INSERT INTO attempt_statistics (grain, at, queue, outcome, attempts, seconds, buckets)
-    SELECT 'minute', at, queue, outcome, count(*), sum(seconds), ARRAY[{_BUCKETS}] FROM ended GROUP BY 2, 3, 4
+    SELECT 'minute', at, queue, outcome, sum(attempts), sum(seconds), ARRAY[{_BUCKETS}] FROM ended GROUP BY 2, 3, 4
     ON CONFLICT (grain, at, queue, outcome) DO UPDATE SET
         attempts = excluded.attempts, seconds = excluded.seconds, buckets = excluded.buckets
 ), hours AS (
     INSERT INTO attempt_statistics AS h (grain, at, queue, outcome, attempts, seconds, buckets)
-    SELECT 'hour', date_trunc('hour', at, 'UTC'), queue, outcome, count(*), sum(seconds), ARRAY[{_BUCKETS}]
+    SELECT 'hour', date_trunc('hour', at, 'UTC'), queue, outcome, sum(attempts), sum(seconds), ARRAY[{_BUCKETS}]
     FROM ended GROUP BY 2, 3, 4
     ON CONFLICT (grain, at, queue, outcome) DO UPDATE SET
         attempts = h.attempts + excluded.attempts, seconds = h.seconds + excluded.seconds,
         buckets = {_SUM.format(old="h.buckets")}
 )
-UPDATE marks SET upto = :until WHERE name = 'attempt_statistics' RETURNING (SELECT count(*) FROM ended)
+UPDATE marks SET upto = :until WHERE name = 'attempt_statistics' RETURNING (SELECT CAST(coalesce(sum(attempts), 0) AS bigint) FROM ended)
 """)  # noqa: S608 - constants
 
 _SAMPLE = text("""

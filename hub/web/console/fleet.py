@@ -69,11 +69,11 @@ async def workers(visit: Visit) -> web.StreamResponse:
 
 async def _page(visit: Visit, probed: ProbeView | None) -> web.Response:
     name, since = visit.request.match_info["provider"], span_of(visit)
-    view, statistics = await asyncio.gather(
-        visit.hub.fleet.provider(name), visit.hub.statistics.over(parse_since(since), provider=name)
+    view, series = await asyncio.gather(
+        visit.hub.fleet.provider(name), visit.hub.statistics.calls(parse_since(since), name)
     )
-    points = next((series.points for series in statistics.providers if series.provider == name), None)
-    charts = [pictures.calls(statistics, points), pictures.latency(statistics, points)] if points else []
+    points = series[name].points if name in series else []
+    charts = [pictures.calls(points), pictures.latency(points)] if points else []
     return visit.render(
         "provider.html",
         provider=view,

@@ -30,7 +30,7 @@ async def show(visit: Visit) -> web.StreamResponse:
     """Everything at one look."""
     since, hub = span_of(visit), visit.hub
     statistics, queues, providers, workers, alerts = await asyncio.gather(
-        hub.statistics.over(parse_since(since)),
+        hub.statistics.over(parse_since(since), providers=False),
         hub.inspect.queues(),
         hub.fleet.providers(),
         hub.fleet.workers(),

@@ -1,16 +1,23 @@
 """Statistics as charts: what stands under each point, and in which unit."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import timedelta
 from typing import TypeVar
 
 from markupsafe import Markup
 
-from hub.services.statistics_views import AttemptsPoint, CallsPoint, Percentiles, QueueSeries, StatisticsView
+from hub.services.statistics_views import (
+    AttemptsPoint,
+    CallsPoint,
+    DepthPoint,
+    Percentiles,
+    QueueSeries,
+    StatisticsView,
+)
 from hub.web.console.charts import Chart, Series, Tone, area, bars, lines
 from hub.web.console.rendering import seconds
 
-_DAY = 86_400.0
+_DAY = timedelta(days=1)
 # More lines than this cannot be told apart.
 _MOST_QUEUES = 3
 _TONES = (Tone.FIRST, Tone.SECOND, Tone.THIRD)
@@ -23,7 +30,7 @@ def throughput(view: StatisticsView) -> Markup:
     return bars(
         Chart(
             "Attempts that ended",
-            _labels(view),
+            _labels(view.attempts),
             [
                 Series("succeeded", [point.succeeded for point in points], Tone.GOOD),
                 Series("failed", [point.failed for point in points], Tone.BAD),
@@ -35,7 +42,9 @@ def throughput(view: StatisticsView) -> Markup:
 
 def run_times(view: StatisticsView) -> Markup:
     """How long attempts ran."""
-    return _latency("How long attempts ran", _labels(view), view.attempts, lambda point: point.seconds)
+    return _latency(
+        "How long attempts ran", _labels(view.attempts), view.attempts, lambda point: point.seconds
+    )
 
 
 def depths(view: StatisticsView) -> Markup:
@@ -44,7 +53,7 @@ def depths(view: StatisticsView) -> Markup:
     return area(
         Chart(
             "Due jobs that waited" if len(view.queues) < 2 else "Due jobs that waited, in the deepest queues",
-            _labels(view),
+            _labels(view.attempts),
             [
                 Series(series.queue, [point.depth for point in series.points], tone)
                 for series, tone in zip(deepest, _TONES, strict=False)
@@ -59,19 +68,19 @@ def waits(view: StatisticsView, queue: str) -> Markup:
     return lines(
         Chart(
             "How long the oldest due job had waited",
-            _labels(view) if points else [],
+            _labels(points),
             [Series("oldest", [point.oldest_due_seconds for point in points], Tone.WARN)],
             unit=seconds,
         )
     )
 
 
-def calls(view: StatisticsView, points: Sequence[CallsPoint]) -> Markup:
+def calls(points: Sequence[CallsPoint]) -> Markup:
     """What came of the calls to a provider."""
     return bars(
         Chart(
             "Calls",
-            _labels(view),
+            _labels(points),
             [
                 Series("answered", [p.calls - p.failed - p.refused for p in points], Tone.GOOD),
                 Series("refused", [p.refused for p in points], Tone.FIRST),
@@ -82,9 +91,9 @@ def calls(view: StatisticsView, points: Sequence[CallsPoint]) -> Markup:
     )
 
 
-def latency(view: StatisticsView, points: Sequence[CallsPoint]) -> Markup:
+def latency(points: Sequence[CallsPoint]) -> Markup:
     """How long a provider took."""
-    return _latency("How long calls took", _labels(view), points, lambda point: point.seconds)
+    return _latency("How long calls took", _labels(points), points, lambda point: point.seconds)
 
 
 def _latency(
@@ -109,12 +118,13 @@ def _highest(series: QueueSeries) -> int:
     return max((point.depth or 0 for point in series.points), default=0)
 
 
-def _labels(view: StatisticsView) -> list[str]:
-    return [_label(point.at, view.step_seconds, view) for point in view.attempts]
-
-
-def _label(at: datetime, step: float, view: StatisticsView) -> str:
-    """As short as tells it: the time within a day, the date where steps are days."""
+def _labels(points: Sequence[AttemptsPoint | CallsPoint | DepthPoint]) -> list[str]:
+    """As short as tells them apart: the time within a day, the date where steps are days."""
+    moments = [point.at for point in points]
+    if len(moments) < 2:
+        return [f"{at:%H:%M}" for at in moments]
+    step = moments[1] - moments[0]
     if step >= _DAY:
-        return f"{at:%d %b}"
-    return f"{at:%H:%M}" if (view.end - view.start).total_seconds() <= _DAY else f"{at:%d %b %H:%M}"
+        return [f"{at:%d %b}" for at in moments]
+    within_a_day = moments[-1] - moments[0] + step <= _DAY
+    return [f"{at:%H:%M}" if within_a_day else f"{at:%d %b %H:%M}" for at in moments]

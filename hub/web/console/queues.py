@@ -20,7 +20,8 @@ async def show_one(visit: Visit) -> web.StreamResponse:
     """One queue: what is in it, and how it goes."""
     name, since = visit.request.match_info["name"], span_of(visit)
     queue, statistics = await asyncio.gather(
-        visit.hub.inspect.queue(name), visit.hub.statistics.over(parse_since(since), queue=name)
+        visit.hub.inspect.queue(name),
+        visit.hub.statistics.over(parse_since(since), queue=name, providers=False),
     )
     charts = [
         pictures.throughput(statistics),
