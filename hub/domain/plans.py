@@ -201,10 +201,25 @@ class Unwell:
 
     Attributes:
         until: when it is asked again; None if now is the time to ask.
+        held: a person holds its breaker open, and why; then nothing asks it before that ends.
     """
 
     provider: str
     until: datetime | None
+    held: str | None = None
+
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether now is the time."""
+        return self.until is None and self.held is None
+
+    def __str__(self) -> str:
+        until = f" until {self.until:%H:%M:%S} UTC" if self.until else ""
+        if self.held:
+            return f"{self.held}{until}"
+        if self.until:
+            return f"the breaker of {self.provider} is open{until}"
+        return f"{self.provider} is being asked whether it is back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,15 +313,10 @@ def barrier(unwell: Sequence[Unwell], in_flight: int) -> Barrier:
         unwell: those of the plan's providers whose breakers are not closed.
         in_flight: released jobs without an outcome.
     """
-    shut = [one for one in unwell if one.until is not None or in_flight]
-    asked = [one for one in unwell if one.until is None and not in_flight]
-    told = [
-        f"the breaker of {one.provider} is open until {one.until:%H:%M:%S} UTC"
-        if one.until
-        else f"{one.provider} is being asked whether it is back"
-        for one in (*shut, *asked)
-    ]
-    return Barrier(frozenset(one.provider for one in shut), 1 if asked else None, "; ".join(told))
+    asked = [one for one in unwell if one.may_be_asked and not in_flight]
+    shut = [one for one in unwell if one not in asked]
+    told = "; ".join(str(one) for one in (*shut, *asked))
+    return Barrier(frozenset(one.provider for one in shut), 1 if asked else None, told)
 
 
 def held_up_by(decision: Decision, barrier: Barrier) -> Decision:

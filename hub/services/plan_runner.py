@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
 from hub.domain.errors import Unavailable
+from hub.domain.overrides import Forced
 from hub.domain.plans import (
     AT_WORK,
     Barrier,
@@ -27,7 +27,7 @@ from hub.domain.plans import (
     decide,
     held_up_by,
 )
-from hub.infra.breakers import BreakerState, State
+from hub.infra.breakers import Breakers, State
 from hub.infra.recurring import Recurring
 from hub.infra.store.plan_ticks import PlanTickStore, Taken, Turn
 
@@ -39,20 +39,12 @@ _IDLE = 1.0
 _AGAIN = 0.05
 
 
-class Snapshots(Protocol):
-    """Whoever knows the breakers."""
-
-    def snapshot(self) -> list[BreakerState]:
-        """Every breaker as it can be shown."""
-        ...
-
-
 class PlanRunner:
     """Runs for as long as its process.
 
     Args:
         store: the plans.
-        breakers: of this process, which knows those of the others.
+        breakers: of this process, which knows those of the others and what persons ordered.
         clock: now, for the times at which breakers let calls through again.
         released: told how many jobs were queued, so that somebody hands them over at once.
         moved: told of what became of jobs, for the metrics: the state, how many.
@@ -62,7 +54,7 @@ class PlanRunner:
     def __init__(
         self,
         store: PlanTickStore,
-        breakers: Snapshots,
+        breakers: Breakers,
         *,
         clock: Callable[[], datetime],
         released: Callable[[int], None],
@@ -132,11 +124,16 @@ class PlanRunner:
 
     def _unwell(self, plan: Taken) -> Iterable[Unwell]:
         now = self._clock()
+        held = {name: found for name in plan.providers if (found := self._breakers.standing(name))}
+        for name, standing in held.items():
+            if standing.override.state is Forced.OPEN:
+                yield Unwell(name, standing.override.until, held=standing.override.why())
         for state in self._breakers.snapshot():
             # One of a single host says nothing about the jobs that call another.
-            if state.provider in plan.providers and not state.target and state.state is not State.CLOSED:
-                until = None if state.retry_after is None else now + state.retry_after
-                yield Unwell(state.provider, until)
+            if state.provider not in plan.providers or state.provider in held or state.target:
+                continue
+            if state.state is not State.CLOSED:
+                yield Unwell(state.provider, now + state.retry_after if state.retry_after else None)
 
     def _tell(self, plan: Taken, decision: Decision, before: Counts, after: Counts) -> None:
         taken = before.pending - after.pending

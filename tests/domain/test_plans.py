@@ -193,6 +193,9 @@ def test_breakers_keep_their_providers_jobs_back_and_one_asks() -> None:
     assert (asked.providers, asked.most) == (frozenset(), 1)
     assert barrier([Unwell("stripe", None)], 3).providers == {"stripe"}
     assert barrier([], 3).text == ""
+    held = barrier([Unwell("stripe", None, "stripe is not called: ada holds its breaker open (audit)")], 0)
+    assert (held.providers, held.most) == (frozenset({"stripe"}), None)
+    assert held.text == "stripe is not called: ada holds its breaker open (audit)"
 
 
 @pytest.mark.parametrize("state", PlanState)

@@ -1,9 +1,10 @@
 """Plans: what a dry run finds, what the runner releases, and what keeps it from doing harm."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,8 +13,10 @@ from hub import Backoff, JobContext, job
 from hub.bootstrap import make_plan_runner
 from hub.domain.access import Principal, Role
 from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from hub.domain.overrides import Forced, Override
 from hub.domain.plan_rulings import Class
 from hub.domain.plans import Action, Command, ItemState, PlanState, Settings
+from hub.infra.breakers import Standing
 from hub.infra.store.plan_snapshots import PlanSnapshots
 from hub.infra.store.plan_ticks import PlanTickStore
 from hub.services.plan_views import PlanView
@@ -301,6 +304,22 @@ async def test_nothing_is_released_while_the_breaker_of_its_provider_is_open(
     assert await engine.work() == 1
     await look(engine)
     assert (await engine.work(), await states(engine, sold)) == (4, {"succeeded": 5})
+
+
+async def test_nothing_asks_a_provider_whose_breaker_a_person_holds(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Also where this process has never called it; and why is said."""
+    sold = await submit(engine, server, 2)
+    made = await plan(engine)
+    override = Override("shop", Forced.OPEN, "an audit", "ada", datetime.now(UTC))
+    engine.hub.breakers.override({"shop": Standing(override, math.inf)})
+    await look(engine)
+    assert await states(engine, sold) == {"failed": 2}
+    assert (await seen(engine, made)).held_up == "shop is not called: ada holds its breaker open (an audit)"
+    engine.hub.breakers.override({})
+    await look(engine)
+    assert await states(engine, sold) == {"queued": 2}
 
 
 async def test_two_operators_and_two_plans_on_the_same_jobs_do_each_once(
