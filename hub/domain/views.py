@@ -55,8 +55,13 @@ class SavedView:
     """A search that somebody keeps.
 
     Attributes:
+        id: a UUIDv7.
+        name: unique among one's own, or among everybody's, of a page.
+        page: what it searches.
+        query: the search.
         shared: everybody sees it.
         default: what the page shows its owner who asks for nothing else.
+        created_at: when it was kept.
     """
 
     id: UUID

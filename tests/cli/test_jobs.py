@@ -36,6 +36,17 @@ def test_jobs_are_found_by_what_is_known_of_them(cli: Cli, environ: dict[str, st
     assert ids(cli, "--until", "1h") == ids(cli, "--since", "2999-01-01T00:00:00Z") == []
 
 
+def test_jobs_are_found_by_a_search(cli: Cli, environ: dict[str, str]) -> None:
+    """As in the console, beside the options; what may have been meant instead is said to people."""
+    waiting, bad = str(submitted(environ, tags=("order:7",))), str(failed(environ))
+    assert ids(cli, "state:failed") == ids(cli, 'state:failed error:"CARD was" since:1h') == [bad]
+    assert ids(cli, "--", "-state:failed", "order:7") == ids(cli, "order:7", "--state", "queued") == [waiting]
+    assert ids(cli, "order:7", "--state", "failed") == []
+    assert "did you mean state:?" in cli("jobs", "list", "stat:failed").err
+    refused = cli("jobs", "list", "state:faild")
+    assert (refused.code, "did you mean failed?" in refused.err) == (Exit.REFUSED, True)
+
+
 def test_a_long_list_goes_on_where_it_ended(cli: Cli, environ: dict[str, str]) -> None:
     """The cursor is told to people on standard error, to machines in the document."""
     first, second = str(submitted(environ)), str(submitted(environ))

@@ -19,6 +19,7 @@ from hub.config import describe
 from hub.domain import errors, jobs
 from hub.domain.access import PERMISSIONS, Role, Scope
 from hub.domain.effects import Certainty, Effect
+from hub.domain.search import EVENTS, JOBS, Language
 from hub.infra.metrics import Family, Metrics
 from hub.infra.tables import metadata
 from hub.registry import load
@@ -245,9 +246,48 @@ def roles() -> str:
     )
 
 
+def jobs_fields() -> str:
+    """What jobs can be searched by."""
+    return _fields(JOBS)
+
+
+def events_fields() -> str:
+    """What events can be searched by."""
+    return _fields(EVENTS)
+
+
+def _fields(language: Language) -> str:
+    rows = [
+        (
+            ", ".join(f"`{name}:`" for name in (one.name, *one.aliases)),
+            one.about,
+            ", ".join(f"`{choice}`" for choice in one.choices) or one.kind.value,
+            f"`{one.example}`",
+        )
+        for one in language.fields
+    ]
+    return table(
+        ("Field", "Finds", "Takes", "Example"),
+        [*rows, ("a word", language.words, "part of the text, in capitals or not", "`timeout`")],
+    )
+
+
 PARTS: dict[str, Callable[[], str]] = {
     part.__name__: part
-    for part in (configuration, api, problems, raised, states, words, metrics, schema, commands, roles)
+    for part in (
+        configuration,
+        api,
+        problems,
+        raised,
+        states,
+        words,
+        metrics,
+        schema,
+        commands,
+        roles,
+        jobs_fields,
+        events_fields,
+    )
 }
 
 

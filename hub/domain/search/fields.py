@@ -110,7 +110,7 @@ JOBS = Language(
         Field("until", Kind.TIME, "accepted before then", "until:2026-11-30T08:00Z", _UNTIL),
         Field("id", Kind.ID, "the job itself", "id:019aa0f2-7c4e-7c31-9b5f-6f1f0c2d4e5a"),
     ),
-    words="the job's name, its latest error, its tags, its correlation id; an id also finds the event that started it",
+    words="the job's name, its latest error, its tags, its correlation id; an id finds the job itself, the jobs of that event, and what has it as a tag or correlation id",
     tags=True,
 )  # fmt: skip
 
@@ -126,5 +126,5 @@ EVENTS = Language(
         Field("until", Kind.TIME, "received before then", "until:2026-11-30T08:00Z", _UNTIL),
         Field("id", Kind.ID, "the event itself", "id:019aa0f2-7c4e-7c31-9b5f-6f1f0c2d4e5a"),
     ),
-    words="the provider's id, the type, the correlation id, the subject; an id also finds the event of that job",
+    words="the provider's id, the type, the correlation id, the subject; an id finds the event itself, the event of that job, and what has it as a correlation id",
 )  # fmt: skip

@@ -32,6 +32,7 @@ from hub.web.api import (
     search,
     statistics,
     stories,
+    views,
 )
 from hub.web.api.submissions import submission_shape
 from hub.web.endpoints import Endpoint, Outcome, Shape
@@ -94,6 +95,7 @@ def endpoints_of(registry: Registry) -> tuple[Endpoint, ...]:
     return (
         *_jobs(registry),
         *search.endpoints(),
+        *views.endpoints(),
         *errors.endpoints(),
         *_events(),
         *_queues(),
