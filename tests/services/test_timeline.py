@@ -232,8 +232,9 @@ async def test_what_belongs_together_is_told_together(engine: Engine, server: sh
     assert [job.job for job in together.jobs] == ["test_timeline.thank", "test_timeline.buy"]
     assert not together.more_jobs
     tagged = await timeline.tagged(principal, "order:1", Part())
-    assert [job.id for job in tagged.jobs] == [made]
-    assert {entry.job_id for entry in tagged.items} == {made}
+    assert [job.job for job in tagged.jobs] == ["test_timeline.thank", "test_timeline.buy"]
+    assert {entry.job_id for entry in tagged.items} == {job.id for job in tagged.jobs}
+    assert tagged.jobs[-1].id == made
     assert (await timeline.tagged(principal, "order:3", Part())).items == []
 
 
