@@ -70,3 +70,23 @@ async def test_statistics_are_for_those_who_see_everything(admin: Client, shop: 
     assert len(view["attempts"]) == 18
     wrong = await admin.get("/v1/statistics?since=yesterday")
     assert (wrong.status, wrong.json["errors"][0]["pointer"]) == (422, "/query/since")
+
+
+async def test_alerts_are_listed_open_and_past(admin: Client, shop: Client, query: Query) -> None:
+    """For those who see everything; a test without a channel is refused with what to set."""
+    assert (await shop.get("/v1/alerts")).status == 403
+    for number, over in ((1, False), (2, True), (3, True)):
+        await query(
+            "INSERT INTO alerts (id, kind, subject, key, title, detail, path, resolved_at) VALUES"
+            " ($1, 'work_waits', 'default', $2, 'due work waits', '', '/console/queues', CASE WHEN $3 THEN now() END)",
+            UUID(int=number),
+            str(number),
+            over,
+        )
+    assert [alert["resolved_at"] for alert in (await admin.get("/v1/alerts")).json["items"]] == [None]
+    first = (await admin.get("/v1/alerts?state=past&limit=1")).json
+    assert [alert["id"] for alert in first["items"]] == [str(UUID(int=3))]
+    rest = (await admin.get(f"/v1/alerts?state=past&limit=1&cursor={first['next_cursor']}")).json
+    assert ([alert["id"] for alert in rest["items"]], rest["next_cursor"]) == ([str(UUID(int=2))], None)
+    refused = await admin.post("/v1/alerts/test")
+    assert (refused.status, refused.json["code"]) == (409, "no_channel")
