@@ -14,7 +14,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from hub.infra.breakers import Breakers, Circuit, State
+from hub.infra.breaker_states import State
+from hub.infra.breakers import Breakers, Circuit
 
 KEY = "hub:breakers"
 PATIENCE = 2.0  # seconds for one exchange

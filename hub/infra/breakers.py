@@ -10,14 +10,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from aiobreaker import CircuitBreaker, CircuitBreakerError, CircuitBreakerState
 
 from hub.domain.errors import BreakerOpen, CallError, NoAnswer, NotSent, ProviderFault
-from hub.domain.overrides import Forced, Override, look_again
+from hub.domain.overrides import Forced, look_again
+from hub.infra.breaker_states import BreakerState, Standing, State
 
 Clock = Callable[[], float]
 
@@ -25,43 +24,6 @@ PROBE_WAIT = timedelta(seconds=1)  # how soon to ask again while somebody else's
 RECENT = 60.0  # seconds that the error rate looks back
 MAX_RECENT = 200  # calls that the error rate is made of, at most
 MAX_CIRCUITS = 1000  # targets come from arguments: a breaker for each, and not for ever
-
-
-class State(StrEnum):
-    """Where a breaker stands."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An override that holds in this process; `ends_at` on its steady clock, infinite if a person ends it."""
-
-    override: Override
-    ends_at: float = math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerState:
-    """A breaker, as the API and the metrics show it.
-
-    Attributes:
-        target: the host, for a provider whose arguments say where to send; else empty.
-        failures: in a row, while closed.
-        retry_after: until the next probe may go, None unless open.
-        calls: in the last minute, in this process.
-        error_rate: the part of those calls that counted as failures, 0 to 1.
-    """
-
-    provider: str
-    target: str
-    state: State
-    failures: int
-    retry_after: timedelta | None
-    calls: int
-    error_rate: float
 
 
 def counts(error: CallError) -> bool:

@@ -12,7 +12,7 @@ from hub.domain.access import Principal
 from hub.domain.errors import CallError, Conflict, Invalid, NotFound, Problem
 from hub.domain.overrides import MAX_UNTIL, Forced, Override
 from hub.domain.providers import Call, Operation, Provider
-from hub.infra.breakers import BreakerState
+from hub.infra.breaker_states import BreakerState
 from hub.infra.store.fleet import FleetStore, Parked, WorkerRecord
 from hub.infra.store.operations import Audit
 from hub.infra.store.overrides import OverrideStore

@@ -9,7 +9,8 @@ import structlog
 
 from hub.domain.errors import Unavailable
 from hub.domain.jobs import HELD_FOR
-from hub.infra.breakers import Breakers, BreakerState, State
+from hub.infra.breaker_states import BreakerState, State
+from hub.infra.breakers import Breakers
 from hub.infra.metrics import Metrics
 from hub.infra.queue import ReadyQueue
 from hub.infra.store.depths import DepthStore

@@ -7,7 +7,8 @@ from datetime import timedelta
 import structlog
 
 from hub.domain.errors import Unavailable
-from hub.infra.breakers import Breakers, Standing
+from hub.infra.breaker_states import Standing
+from hub.infra.breakers import Breakers
 from hub.infra.store.overrides import OverrideStore
 
 log = structlog.get_logger("hub.breakers")

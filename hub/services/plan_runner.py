@@ -27,7 +27,8 @@ from hub.domain.plans import (
     decide,
     held_up_by,
 )
-from hub.infra.breakers import Breakers, State
+from hub.infra.breaker_states import State
+from hub.infra.breakers import Breakers
 from hub.infra.recurring import Recurring
 from hub.infra.store.plan_ticks import PlanTickStore, Taken, Turn
 

@@ -12,7 +12,8 @@ import structlog
 from hub.domain.errors import CallError, HubError
 from hub.domain.jobs import JobState, OutcomeKind, Reason, Transition
 from hub.domain.providers import Call, Operation
-from hub.infra.breakers import Breakers, Circuit, State
+from hub.infra.breaker_states import State
+from hub.infra.breakers import Breakers, Circuit
 from hub.infra.metrics import Metrics
 from hub.infra.store.execution import Abandoned, Claimed
 from hub.services.attempt import Send

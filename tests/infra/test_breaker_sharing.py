@@ -12,7 +12,8 @@ from redis.exceptions import RedisError
 from hub import ProviderFault
 from hub.domain.errors import BreakerOpen
 from hub.infra.breaker_sharing import KEY, BreakerSharing
-from hub.infra.breakers import Breakers, Circuit, State
+from hub.infra.breaker_states import State
+from hub.infra.breakers import Breakers, Circuit
 
 
 class Telling(BreakerSharing):

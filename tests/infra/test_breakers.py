@@ -9,7 +9,8 @@ import pytest
 from hub import CallError, Declined, NoAnswer, ProviderFault, Rejected, Throttled
 from hub.domain.errors import BreakerOpen, NotSent, Unauthorized
 from hub.domain.overrides import LOOK_AGAIN, Forced, Override
-from hub.infra.breakers import MAX_CIRCUITS, PROBE_WAIT, Breakers, Circuit, Standing, State, counts
+from hub.infra.breaker_states import Standing, State
+from hub.infra.breakers import MAX_CIRCUITS, PROBE_WAIT, Breakers, Circuit, counts
 from tests.clock import Clock
 
 

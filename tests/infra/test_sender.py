@@ -12,7 +12,8 @@ from hub import CallError, Effect, NoAnswer, ProviderFault, Rejected, Throttled
 from hub.domain.effects import Certainty
 from hub.domain.errors import BreakerOpen, NotSent, Unauthorized
 from hub.domain.providers import Limits
-from hub.infra.breakers import Breakers, State
+from hub.infra.breaker_states import State
+from hub.infra.breakers import Breakers
 from tests.infra.calls import SECRET, Done, Order, call, operation, provider, sending
 from tests.simulators.faulty import FaultyServer, faulty
 

@@ -2,7 +2,7 @@
 
 from hub import Args, JobContext, job
 from hub.domain.jobs import HELD_FOR
-from hub.infra.breakers import State
+from hub.infra.breaker_states import State
 from hub.infra.store.database import Database
 from hub.infra.store.depths import DepthStore
 from hub.services.gauges import FRESH, Gauges

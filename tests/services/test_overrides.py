@@ -9,7 +9,8 @@ import pytest
 from hub import JobContext, job
 from hub.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from hub.domain.overrides import Forced
-from hub.infra.breakers import Breakers, State
+from hub.infra.breaker_states import State
+from hub.infra.breakers import Breakers
 from hub.infra.store.overrides import OverrideStore
 from hub.services.overrides import Overrides
 from tests.services import shop

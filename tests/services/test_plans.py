@@ -16,7 +16,7 @@ from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from hub.domain.overrides import Forced, Override
 from hub.domain.plan_rulings import Class
 from hub.domain.plans import Action, Command, ItemState, PlanState, Settings
-from hub.infra.breakers import Standing
+from hub.infra.breaker_states import Standing
 from hub.infra.store.plan_snapshots import PlanSnapshots
 from hub.infra.store.plan_ticks import PlanTickStore
 from hub.services.plan_views import PlanView

@@ -11,7 +11,7 @@ from hub.domain.access import Scope
 from hub.domain.errors import NotFound, Unavailable
 from hub.domain.ids import ApplicationId
 from hub.domain.why import Place, WhyCode
-from hub.infra.breakers import State
+from hub.infra.breaker_states import State
 from hub.infra.store.why import WhyStore
 from hub.services.why import Why, WhyView
 from tests.services import shop
