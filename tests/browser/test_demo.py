@@ -59,7 +59,7 @@ async def test_a_visitor_finds_the_failed_payment_and_retries_it(
     await _picture(page, "console-job", tmp_path, wanted=script)
     await page.get_by_label("Reason").first.fill("the customer has a new card")
     await page.get_by_role("button", name="Retry").click()
-    await expect(page.get_by_role("status")).to_be_visible()
+    await expect(page.get_by_text("Queued again")).to_be_visible()
     async with asyncio.timeout(_READY / 1000):
         while not await page.locator("h1").get_by_text("succeeded").is_visible():
             await page.reload()
