@@ -141,6 +141,26 @@ def enable(*, email: str, reason: str | None, as_json: bool) -> None:
 
 @operators.command()
 @_email
+@reason_option
+@json_option
+def reset(*, email: str, reason: str | None, as_json: bool) -> None:
+    """Take an operator's password and sessions away, as when a computer is lost; a link lets them in again."""
+
+    async def work(desk: Desk) -> StoredOperator:
+        found = await desk.operators.find(email)
+        return await desk.operators.reset(found.id, actor=desk.actor, reason=reason)
+
+    changed = at_desk(work)
+    if as_json:
+        print_json(changed)
+    else:
+        print_line(
+            f"{changed.email} has neither password nor session: hub operators login-link {changed.email}"
+        )
+
+
+@operators.command()
+@_email
 @click.option(
     "--stdin", "from_stdin", is_flag=True, help="Read it from standard input instead of asking for it."
 )

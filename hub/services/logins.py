@@ -10,6 +10,7 @@ from hub.domain.errors import LoginRefused, NotFound, TooManyLogins
 from hub.domain.operators import LONGEST_PASSWORD, LockOut, client_network, email_of
 from hub.domain.ratelimit import TokenBucket
 from hub.domain.sessions import LoginKind, SessionLimits, is_token, shortened_agent
+from hub.infra.logs import logger
 from hub.infra.passwords import Passwords
 from hub.infra.store.logins import Candidate, LiveSession, LoginStore, NewSession, StoredSession
 
@@ -116,6 +117,7 @@ class Logins:
         self._new_id = new_id
         self._new_secret = new_secret
         self._delays = lock_out.delays()
+        self._log = logger("hub.login")
 
     def admit(self, visitor: Visitor) -> None:
         """Count one try from this address. Raises TooManyLogins."""
@@ -137,6 +139,9 @@ class Logins:
             candidate.hash if candidate else None, password[:LONGEST_PASSWORD]
         )
         if candidate is None or not verified.right or len(password) > LONGEST_PASSWORD:
+            # Not the address that was typed: at times it is a password, typed into the wrong field.
+            who = str(candidate.operator) if candidate else "nobody, or nobody who may try now"
+            self._log.warning("log-in refused", operator=who, network=client_network(visitor.address))
             await self._note_lock(candidate)
             raise LoginRefused(_NO)
         new, token = self._new(LoginKind.PASSWORD, visitor)

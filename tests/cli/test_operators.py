@@ -83,3 +83,5 @@ def test_a_password_is_read_from_standard_input(
     monkeypatch.setattr(sys, "stdin", io.StringIO("correct horse battery\n"))
     assert cli("operators", "password", EMAIL, "--stdin").code == Exit.OK
     assert in_hub(environ, lambda hub: hub.logins.by_password(EMAIL, "correct horse battery", VISITOR))
+    assert cli("operators", "reset", EMAIL, "--reason", "lost laptop").code == Exit.OK
+    assert not cli("operators", "list", "--json").json["items"][0]["has_password"]

@@ -23,6 +23,7 @@ async def test_an_admin_key_makes_and_changes_operators(hub: Hub, admin: Client)
     assert (await admin.post(f"{path}/disable", {"reason": "left"})).json["disabled_at"] is not None
     assert (await admin.post(f"{path}/link")).status == 409
     assert (await admin.post(f"{path}/enable")).json["disabled_at"] is None
+    assert (await admin.post(f"{path}/reset", {"reason": "lost laptop"})).json["has_password"] is False
     assert [one["email"] for one in (await admin.get("/v1/operators")).json["items"]] == [
         "ada@example.com",
         "eve@example.com",
@@ -41,7 +42,13 @@ async def test_what_is_no_operator_is_refused(admin: Client) -> None:
     assert (await admin.post("/v1/operators", ADA)).status == 201
     again = await admin.post("/v1/operators", ADA)
     assert (again.status, again.json["code"]) == (409, "operator_exists")
-    for verb, body in (("role", {"role": "viewer"}), ("disable", None), ("enable", None), ("link", None)):
+    for verb, body in (
+        ("role", {"role": "viewer"}),
+        ("disable", None),
+        ("enable", None),
+        ("reset", None),
+        ("link", None),
+    ):
         assert (await admin.post(f"/v1/operators/{uuid4()}/{verb}", body)).status == 404
         assert (await admin.post(f"/v1/operators/nonsense/{verb}", body)).status == 404
 

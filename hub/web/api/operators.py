@@ -86,6 +86,13 @@ async def enable(request: web.Request, context: Context) -> web.StreamResponse:
     return json_answer(await context.hub.operators.enable(operator, actor=actor, reason=why.reason))
 
 
+async def reset(request: web.Request, context: Context) -> web.StreamResponse:
+    """Take an operator's password and sessions away."""
+    operator, why = id_in(request, "operator"), await optional_body(request, context, Why)
+    actor = actor_of(context.principal)
+    return json_answer(await context.hub.operators.reset(operator, actor=actor, reason=why.reason))
+
+
 async def make_link(request: web.Request, context: Context) -> web.StreamResponse:
     """Make a link that lets an operator in once."""
     link = await context.hub.operators.login_link(
@@ -152,6 +159,12 @@ def endpoints() -> tuple[Endpoint, ...]:
         Endpoint(
             "POST", "/v1/operators/{id}/enable", enable, Scope.ADMIN, "enableOperator", "Operators", "Let an operator in again",
             "With the password and the role they had.",
+            (Outcome(200, "The operator", one),),
+            body=_WHY, refusals=(404,),
+        ),
+        Endpoint(
+            "POST", "/v1/operators/{id}/reset", reset, Scope.ADMIN, "resetOperator", "Operators",
+            "Take password and sessions away", "As when a computer is lost. A one-time link lets them in again.",
             (Outcome(200, "The operator", one),),
             body=_WHY, refusals=(404,),
         ),
