@@ -55,7 +55,13 @@ def facts_from(wanted: str) -> str:
             min(p.until) AS covered_until
         FROM {wanted} w JOIN jobs j ON j.id = w.id
         LEFT JOIN steps s ON s.job_id = j.id AND s.certainty <> 'not_sent' AND {_COUNTS}
-        LEFT JOIN LATERAL (SELECT {PROTECTED} AS until) p ON s.certainty = 'unknown'
+        -- Joined once for all, where PROTECTED looks for each step: of hundreds of thousands that would be most of the time.
+        LEFT JOIN unnest(CAST(:kept_by AS text[]), CAST(:kept_for AS float8[])) AS k(provider, seconds)
+            ON k.provider = s.provider AND s.certainty = 'unknown'
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN clock_timestamp() < s.first_sent_at + make_interval(secs => k.seconds)
+                        THEN s.first_sent_at + make_interval(secs => k.seconds) END AS until
+        ) p
         GROUP BY j.id
     """  # noqa: S608 - a name of ours, and constants
 
