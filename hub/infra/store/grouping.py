@@ -4,43 +4,48 @@ Only batches that hold a failure pay for it. Every such statement first moves it
 of their signatures, then the hours of these: two workers may have to wait for each other, and never in a circle.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from hub.domain.causes import MOST_OF_A_JOB, Cause, rest_of
 from hub.domain.inbox import BY_ITSELF, GroupState
 from hub.domain.jobs import Transition
 from hub.infra.store.arrays import literal
 
-COLUMNS = ("cause_job", "cause_step", "cause_provider", "cause_operation", "cause_message", "rest", "lost")
-ARRAYS = """, CAST(CAST(:cause_job AS text) AS text[]), CAST(CAST(:cause_step AS text) AS text[]),
-        CAST(CAST(:cause_provider AS text) AS text[]), CAST(CAST(:cause_operation AS text) AS text[]),
-        CAST(CAST(:cause_message AS text) AS text[]), CAST(CAST(:rest AS text) AS text[]), CAST(CAST(:lost AS text) AS boolean[])"""
-
-# Behind `told`, which holds what the settlements say. A cause that was not seen before, of a job that has too many, is
-# counted as the rest of them; so `done` is `told` with the signature that each failure is to have.
+# Behind `done`, which holds what the settlements say: the causes of those that failed, and no row for the others. A cause that
+# was not seen before, of a job that has too many, is counted as the rest of them.
 BOUNDED = f"""
+), causes AS (
+    SELECT * FROM unnest(CAST(CAST(:failing AS text) AS uuid[]), CAST(CAST(:own AS text) AS text[]), CAST(CAST(:rest AS text) AS text[]),
+        CAST(CAST(:lost AS text) AS boolean[]), CAST(CAST(:cause_job AS text) AS text[]), CAST(CAST(:cause_step AS text) AS text[]),
+        CAST(CAST(:cause_provider AS text) AS text[]), CAST(CAST(:cause_operation AS text) AS text[]),
+        CAST(CAST(:cause_kind AS text) AS text[]), CAST(CAST(:cause_code AS text) AS text[]), CAST(CAST(:cause_message AS text) AS text[]))
+    AS c(failing, own, rest, lost, job, step, provider, operation, kind, code, message)
 ), fresh AS (
-    SELECT n.own, n.cause_job, n.rest, row_number() OVER (PARTITION BY n.cause_job ORDER BY n.own) AS place
-    FROM (SELECT DISTINCT own, cause_job, rest FROM told WHERE cause_job IS NOT NULL) n
+    SELECT n.own, n.job, n.rest, row_number() OVER (PARTITION BY n.job ORDER BY n.own) AS place
+    FROM (SELECT DISTINCT own, job, rest FROM causes) n
     WHERE NOT EXISTS (SELECT FROM error_groups g WHERE g.signature = n.own)
 ), crowded AS (
     SELECT f.own, f.rest FROM fresh f
-    WHERE f.place + (SELECT count(*) FROM error_groups g WHERE g.job = f.cause_job) > {MOST_OF_A_JOB}
-), done AS (
-    -- No join: the order of the jobs, in which they are locked, stays as it is.
-    SELECT b.*, coalesce(b.fold, b.own) AS signature, b.fold IS NOT NULL AS crowded
-    FROM (SELECT t.*, (SELECT c.rest FROM crowded c WHERE c.own = t.own) AS fold FROM told t) b
+    WHERE f.place + (SELECT count(*) FROM error_groups g WHERE g.job = f.job) > {MOST_OF_A_JOB}
 """  # noqa: S608 - constants
 
+_REST = "(SELECT c.rest FROM crowded c WHERE c.own = d.signature)"
+SIGNATURE = f"CASE WHEN d.signature IS NOT NULL THEN coalesce({_REST}, d.signature) END"
+"""Under which signature a failure is counted."""
+ENDING = f"""CASE WHEN d.ending IS NOT NULL AND {_REST} IS NOT NULL
+            THEN jsonb_set(CAST(d.ending AS jsonb), '{{failure,signature}}', to_jsonb({_REST})) ELSE CAST(d.ending AS jsonb) END"""
+"""What a job becomes, by the signature under which what it failed of was counted."""
+
 COUNTED = f""", sums AS (
-    SELECT d.signature, min(d.cause_job) AS job, bool_or(d.crowded) AS crowded, min(d.cause_step) AS step,
-        min(d.cause_provider) AS provider, min(d.cause_operation) AS operation, min(d.kind) AS kind, min(d.code) AS code,
-        min(d.cause_message) AS message, count(*) AS attempts, count(*) FILTER (WHERE d.lost) AS lost,
-        (array_agg(d.job ORDER BY d.lost DESC, d.job DESC))[1] AS example,
+    SELECT coalesce(r.rest, c.own) AS signature, min(c.job) AS job, count(r.rest) > 0 AS crowded, min(c.step) AS step,
+        min(c.provider) AS provider, min(c.operation) AS operation, min(c.kind) AS kind, min(c.code) AS code,
+        min(c.message) AS message, count(*) AS attempts, count(*) FILTER (WHERE c.lost) AS lost,
+        (array_agg(m.id ORDER BY c.lost DESC, m.id DESC))[1] AS example,
         (SELECT w.release FROM workers w WHERE w.id = :worker) AS release
-    FROM moved m JOIN done d ON d.job = m.id AND d.attempt = m.attempt
-    WHERE d.cause_job IS NOT NULL GROUP BY d.signature
+    FROM moved m JOIN causes c ON c.failing = m.id LEFT JOIN crowded r ON r.own = c.own GROUP BY 1
 ), groups AS (
     INSERT INTO error_groups AS g (signature, job, step, provider, operation, kind, code, message, attempts, lost,
         first_seen_at, last_seen_at, first_release, last_release, example_id)
@@ -71,19 +76,29 @@ def counts(move: Transition) -> bool:
     return move.is_failing and move.failure is not None and move.failure.cause is not None
 
 
-def causes(moves: Sequence[Transition]) -> dict[str, Any]:
-    """The parameters of ARRAYS."""
-    known = [move.failure.cause if move.failure and counts(move) else None for move in moves]
+def causes(moves: Iterable[tuple[UUID, Transition]]) -> dict[str, Any]:
+    """The parameters of `BOUNDED`, from jobs and what becomes of them."""
+    failing = [(job, move, move.failure.cause) for job, move in moves if counts(move) and move.failure]
+    known = [cause for _, _, cause in failing if cause is not None]
     return {
+        "failing": literal([job for job, _, _ in failing]),
+        "own": literal([move.failure.signature for _, move, _ in failing if move.failure]),
+        "rest": _column(known, lambda cause: _rest(cause.job)),
+        "lost": literal([str(move.is_lost).lower() for _, move, _ in failing]),
         "cause_job": _column(known, lambda cause: cause.job),
         "cause_step": _column(known, lambda cause: cause.place.step),
         "cause_provider": _column(known, lambda cause: cause.place.provider),
         "cause_operation": _column(known, lambda cause: cause.place.operation),
+        "cause_kind": _column(known, lambda cause: cause.kind),
+        "cause_code": _column(known, lambda cause: cause.code),
         "cause_message": _column(known, lambda cause: cause.message),
-        "rest": _column(known, lambda cause: rest_of(cause.job).signature),
-        "lost": literal([str(move.is_lost).lower() for move in moves]),
     }
 
 
-def _column(known: Sequence[Cause | None], of: Callable[[Cause], str]) -> str | None:
-    return literal([of(cause) if cause else None for cause in known])
+@lru_cache(maxsize=1024)
+def _rest(job: str) -> str:
+    return rest_of(job).signature
+
+
+def _column(causes: Sequence[Cause], of: Callable[[Cause], str]) -> str | None:
+    return literal([of(cause) for cause in causes])

@@ -48,35 +48,14 @@ class Settlement:
         return not (self.children or self.waits or move.ending or move.undone)
 
 
-_TOLD = (
-    "job",
-    "attempt",
-    "state",
-    "reason",
-    "delay",
-    "failures",
-    "crashes",
-    "outcome",
-    "code",
-    "message",
-    "kind",
-    "result",
-)
-_TOLD_MORE = ("ending", "undone")
 # Most batches hold nothing but plain ends, and do not pay for what the others need.
 _DONE_MORE = ", CAST(CAST(:ending AS text) AS text[]), CAST(CAST(:undone AS text) AS boolean[])"
-_ENDING = "CAST(d.ending AS jsonb)"
-# It becomes what it failed of, by the name under which that was counted.
-_ENDING_NAMED = f"CASE WHEN d.crowded THEN jsonb_set({_ENDING}, '{{failure,signature}}', to_jsonb(d.signature)) ELSE {_ENDING} END"
-_SET_MORE = [
-    f""",
+_SET_MORE = """,
         ending = coalesce({ending}, j.ending),
         undone_at = CASE WHEN d.undone THEN clock_timestamp() END
 """
-    for ending in (_ENDING, _ENDING_NAMED)
-]
 _RETURN_MORE = ", j.correlation_id, j.application_id, j.created_at, j.tags"
-_ERROR = "d.code, d.message, d.kind, d.signature"
+_ERROR = "d.code, d.message, d.kind, m.error_signature"
 # What the job failed of stays its own. The attempt that did the undoing did it, so it has no error.
 _ERROR_MORE = ", ".join(f"CASE WHEN NOT d.undone THEN {column} END" for column in _ERROR.split(", "))
 _WITH_MORE = """
@@ -114,14 +93,15 @@ _WITH_MORE = """
 
 @cache
 def _statement(*, more: bool, failing: bool) -> TextClause:
-    columns = [*_TOLD, "own" if failing else "signature", *(_TOLD_MORE if more else ())]
+    signature = grouping.SIGNATURE if failing else "d.signature"
+    set_more = _SET_MORE.format(ending=grouping.ENDING if failing else "CAST(d.ending AS jsonb)")
     return text(f"""
-WITH {"told" if failing else "done"} AS (
+WITH done AS (
     SELECT * FROM unnest(CAST(CAST(:job AS text) AS uuid[]), CAST(CAST(:attempt AS text) AS int[]), CAST(CAST(:state AS text) AS text[]),
         CAST(CAST(:reason AS text) AS text[]), CAST(CAST(:delay AS text) AS float8[]), CAST(CAST(:failures AS text) AS int[]), CAST(CAST(:crashes AS text) AS int[]),
         CAST(CAST(:outcome AS text) AS text[]), CAST(CAST(:code AS text) AS text[]), CAST(CAST(:message AS text) AS text[]), CAST(CAST(:kind AS text) AS text[]),
-        CAST(CAST(:result AS text) AS text[]), CAST(CAST(:signature AS text) AS text[]){_DONE_MORE if more else ""}{grouping.ARRAYS if failing else ""})
-    AS d({", ".join([*columns, *(grouping.COLUMNS if failing else ())])}){grouping.BOUNDED if failing else ""}
+        CAST(CAST(:signature AS text) AS text[]), CAST(CAST(:result AS text) AS text[]){_DONE_MORE if more else ""})
+    AS d(job, attempt, state, reason, delay, failures, crashes, outcome, code, message, kind, signature, result{", ending, undone" if more else ""}){grouping.BOUNDED if failing else ""}
 ), moved AS (
     UPDATE jobs j SET
         state = d.state,
@@ -130,12 +110,12 @@ WITH {"told" if failing else "done"} AS (
         failures = d.failures,
         crashes = d.crashes,
         worker_id = NULL,
-        error_code = d.code, error_message = d.message, error_kind = d.kind, error_signature = d.signature,
+        error_code = d.code, error_message = d.message, error_kind = d.kind, error_signature = {signature},
         result = CAST(d.result AS jsonb),
-        settled_at = CASE WHEN d.state IN ('succeeded', 'failed', 'cancelled') THEN clock_timestamp() END{_SET_MORE[failing] if more else ""}
+        settled_at = CASE WHEN d.state IN ('succeeded', 'failed', 'cancelled') THEN clock_timestamp() END{set_more if more else ""}
     FROM done d
     WHERE j.id = d.job AND j.attempt = d.attempt AND j.state = 'running' AND j.worker_id = :worker
-    RETURNING j.id, j.attempt, j.generation, j.started_at{_RETURN_MORE if more else ""}
+    RETURNING j.id, j.attempt, j.generation, j.started_at, j.error_signature{_RETURN_MORE if more else ""}
 ), logged AS (
     INSERT INTO attempts (job_id, number, generation, outcome, error_code, error_message, error_kind, error_signature,
                           worker_id, started_at)
@@ -156,7 +136,7 @@ def settling(settlements: Sequence[Settlement]) -> tuple[TextClause, dict[str, A
     if more:
         columns |= _more(ordered)
     if failing:
-        columns |= grouping.causes(moves)
+        columns |= grouping.causes([(s.job, s.transition) for s in ordered])
     return _statement(more=more, failing=failing), columns
 
 
