@@ -38,6 +38,10 @@ PAGE_QUERIES: Mapping[str, Sequence[str]] = MappingProxyType(
             "", "sort=failed_for_good", "view=acknowledged", "view=resolved", "view=ignored", "view=cured",
             "provider=stripe", "job=email.send", "text=declined", "text=nothing+like+it",
         ),
+        "/console/overview": ("", "since=7d"),
+        "/console/alerts": ("", "view=past"),
+        "/console/audit": ("", "actor=ada", "action=job.retry", "subject=nothing"),
+        "/console/timeline": ("", "tag=customer%3A77", "correlation_id=order-77", "subject=pi_5"),
         "/console/plans": ("", "view=drafts", "view=under-way", "view=over"),
         "/console/plans/{id}": ("", "state=pending", "state=excluded", "state=succeeded"),
     }

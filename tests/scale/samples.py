@@ -43,6 +43,7 @@ class Samples:
             "signature": self.signatures,
             "provider": ["stripe", "sendgrid", "email"],
             "queue": ["payments", "email"],
+            "name": ["payments", "email"],
             "listed": ["jobs", "events"],
         }
         room = next((part for part in path.split("/") if part in ids), "")
@@ -81,7 +82,7 @@ class Samples:
     def searches(self) -> list[str]:
         """Searches for jobs: each field by itself, and what operators ask."""
         return [
-            *[field.example for field in JOBS.fields if field.name != "parent"],
+            *[field.example for field in JOBS.fields],
             "state:failed provider:stripe since:2h",
             'state:failed provider:stripe error:"declined" since:7d',
             "state:failed -provider:stripe",
