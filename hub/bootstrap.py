@@ -42,6 +42,7 @@ from hub.infra.store.edits import EditStore
 from hub.infra.store.execution import Claimed, ExecutionStore
 from hub.infra.store.finding import FindingStore
 from hub.infra.store.fleet import FleetStore
+from hub.infra.store.identities import IdentityStore
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore
 from hub.infra.store.keys import KeyStore
@@ -319,7 +320,7 @@ async def _single_sign_on(
         config.oidc,
         provider,
         logins,
-        LoginStore(database, config.sessions),
+        IdentityStore(database),
         OperatorStore(database),
         redirect=f"{config.web.address}/console/login/oidc/done",
         new_id=around.new_id,

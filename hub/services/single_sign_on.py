@@ -18,7 +18,7 @@ from hub.domain.identity import Person, person_of
 from hub.domain.operators import email_of, misfits, role_among
 from hub.domain.sessions import is_token
 from hub.infra.logs import logger
-from hub.infra.store.logins import Identity, LoginStore, PendingLogin
+from hub.infra.store.identities import Identity, IdentityStore, PendingLogin
 from hub.infra.store.operations import Audit
 from hub.infra.store.operators import NewOperator, OperatorStore
 from hub.services.logins import Logins, Visitor
@@ -70,7 +70,7 @@ class SingleSignOn:
         settings: OidcConfig,
         provider: Provider,
         logins: Logins,
-        store: LoginStore,
+        store: IdentityStore,
         operators: OperatorStore,
         *,
         redirect: str,
