@@ -17,7 +17,6 @@ from hub.domain.search import JOBS, MAX_LENGTH, Name, NotUnderstood, Query, Term
 from hub.domain.views import Listed, NewView, SavedView
 from hub.services.finding import SearchedPage, Tally
 from hub.web.answers import dumps
-from hub.web.console.curl import curl
 from hub.web.console.page import Page, Visit
 from hub.web.console.rendering import number
 
@@ -55,7 +54,6 @@ async def _show(visit: Visit, listed: Listed) -> web.StreamResponse:
         tabs=found.tabs,
         tagged=tagged,
         plan=f"/console/plans/new?{urlencode({'q': str(query), 'action': Action.RETRY.value})}",
-        call=curl(visit.request, f"/v1/{listed.value}", q=text or None),
     )
 
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 
 from hub.web.console.assets import Assets
+from hub.web.console.curl import curl
 from hub.web.console.navigation import GROUPS, Group
 from hub.web.console.notices import NOTICES
 
@@ -69,6 +70,7 @@ class Renderer:
         }
         self._environment.globals |= {
             "assets": assets,
+            "curl": curl,
             "navigation": _existing(frozenset(paths)),
             "notices": NOTICES,
             "with_query": with_query,
