@@ -1,5 +1,6 @@
 """Lists that are searched: jobs and events, the views of them that people keep, and what is done with a selection."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,9 +76,12 @@ async def _find(visit: Visit, query: Query, listed: Listed) -> _Shown:
     cursor = visit.request.query.get("cursor")
     if listed is Listed.EVENTS:
         return _Shown(await visit.hub.inspect.list_events(query, limit=_PAGE, cursor=cursor), [])
-    page = await visit.hub.inspect.list_jobs(visit.principal, query, limit=_PAGE, cursor=cursor)
+    jobs = visit.hub.inspect.list_jobs(visit.principal, query, limit=_PAGE, cursor=cursor)
     # Further pages are of the same search, and say nothing new about how much there is of it.
-    tally = {} if cursor else await visit.hub.inspect.tally_jobs(visit.principal, query)
+    if cursor:
+        return _Shown(await jobs, _tabs(query, {}))
+    # At once: each may take as long as a page should.
+    page, tally = await asyncio.gather(jobs, visit.hub.inspect.tally_jobs(visit.principal, query))
     return _Shown(page, _tabs(query, tally))
 
 
