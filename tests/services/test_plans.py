@@ -411,6 +411,25 @@ async def test_an_uncertain_job_is_never_released_by_a_plan_without_a_decision(
     assert (await engine.job(one)).state == "failed"
 
 
+async def test_including_uncertain_jobs_vouches_for_those_that_were_called_so_alone(
+    engine: Engine, server: shop.Server
+) -> None:
+    """One that the dry run called safe, as its key protected, was not looked up: when that lapses, it is not released."""
+    [doubtful] = await submit(engine, server, 1, server.do_and_vanish, job="write")
+    [covered] = await submit(engine, server, 1, server.do_and_vanish)
+    made = await plan(engine, include_uncertain=True, reason="looked: not there")
+    assert (made.safe, made.uncertain, made.counts.pending) == (1, 1, 2)
+    await engine.sql("UPDATE steps SET first_sent_at = first_sent_at - interval '24 hours'")
+    await look(engine)
+    assert await engine.work() == 1
+    assert [(await engine.job(job)).state for job in (doubtful, covered)] == ["succeeded", "failed"]
+    [left] = (await engine.hub.plans.list_items(made.id, [ItemState.SKIPPED])).items
+    assert (left.job_id, left.note) == (
+        covered,
+        "it may not be done any more: a key that made it harmless protects no longer",
+    )
+
+
 async def test_a_plan_cancels_discards_and_requeues(engine: Engine, server: shop.Server) -> None:
     """With the conditions of the single actions, and an outcome for each."""
     await submit(engine, server, 2)

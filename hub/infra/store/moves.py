@@ -13,12 +13,18 @@ UNDOABLE = (
     "EXISTS (SELECT FROM steps s WHERE s.job_id = j.id AND s.kind = 'undo' AND s.certainty <> 'confirmed')"
 )
 
-RETRYABLE = f"""
-    (j.state IN ('failed', 'cancelled') AND (NOT {UNCERTAIN} OR :decided AND (j.reason = 'uncertain' OR :judged))
-     OR j.state = 'retrying'
-     OR j.state = 'held' AND j.reason IN ('args_unknown', 'steps_changed'))
-    AND j.undone_at IS NULL
-"""
+
+def retryable(decided: str = ":decided", judged: str = ":judged") -> str:
+    """The condition of a retry; `decided` and `judged` are conditions that stand for those of this page."""
+    return f"""
+        (j.state IN ('failed', 'cancelled') AND (NOT {UNCERTAIN} OR {decided} AND (j.reason = 'uncertain' OR {judged}))
+         OR j.state = 'retrying'
+         OR j.state = 'held' AND j.reason IN ('args_unknown', 'steps_changed'))
+        AND j.undone_at IS NULL
+    """
+
+
+RETRYABLE = retryable()
 
 # A retry by a person opens a new generation with a fresh budget; running a planned retry now does not, and neither does
 # trying a held job again: its steps stay those of its generation, so that nothing recorded is sent again.

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.domain.plans import WINDOW, Action, Counts, Decision, ItemState, PlanState, Sample, Settings
 from hub.domain.providers import Provider
+from hub.domain.safety import Verdict
 from hub.infra.store import moves
 from hub.infra.store.database import Database
 from hub.infra.store.plans import COUNTS, SETTINGS, counts_of, settings_of
@@ -126,7 +127,7 @@ def _release(fits: str, also: str, move: str, returned: str, *more: str) -> Text
     """
     return text(f"""
 WITH looked AS MATERIALIZED (
-    SELECT i.position, i.job_id, i.seen, i.generation, i.attempt, j.state,
+    SELECT i.position, i.job_id, i.seen, i.generation, i.attempt, i.verdict, j.state,
            j.state = i.seen AND j.generation = i.generation AND j.attempt = i.attempt AS unchanged
     FROM unnest(CAST(:positions AS int[])) AS n(position)
     JOIN plan_items i ON i.plan_id = :plan AND i.position = n.position LEFT JOIN jobs j ON j.id = i.job_id
@@ -139,11 +140,14 @@ SELECT state, count(*) AS items FROM noted GROUP BY state
 """)  # noqa: S608 - the parts are constants
 
 
+# Who asks for uncertain jobs in so many words has looked up those that the dry run called so. One whose key has lapsed since,
+# which it called safe, nobody has looked up.
+_LOOKED_UP = f"(:decided AND l.verdict = '{Verdict.UNCERTAIN}')"
 _RUNS = "'released' AS becomes"
 _ENDS = "'succeeded' AS becomes"
 _RELEASES: Mapping[Action, TextClause] = {
     Action.RETRY: _release(
-        moves.RETRYABLE,
+        moves.retryable(_LOOKED_UP, _LOOKED_UP),
         f"{UNCERTAIN} AS uncertain",
         f"{moves.RETRIED} FROM before b WHERE j.id = b.id",
         f"{_RUNS}, {moves.IN_THE_DARK}",
@@ -265,9 +269,7 @@ class Turn:
         given = {
             "plan": plan.id,
             "positions": chosen,
-            # Who asks for them in so many words has looked them all up.
             "decided": plan.include_uncertain,
-            "judged": plan.include_uncertain,
             **self._protection,
         }
         for row in (await self._connection.execute(_RELEASES[plan.action], given)).all():
