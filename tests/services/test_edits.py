@@ -1,11 +1,13 @@
 """Edit and retry: checked, shown, kept, conditional, and by two persons where that is wanted."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from hub import Backoff, EventModel, JobContext, job
 from hub.domain.access import Principal, Role, Scope
@@ -217,6 +219,42 @@ async def test_another_person_approves(start: Start, server: shop.Server) -> Non
     assert server.effects == ["book"]
     noted = await engine.sql("SELECT actor, action FROM audit_log ORDER BY id")
     assert [tuple(row) for row in noted] == [("ada", "job.edit_propose"), ("bob", "job.edit_approve")]
+
+
+async def test_of_an_approval_and_a_refusal_at_once_the_first_has_the_say(
+    start: Start, server: shop.Server
+) -> None:
+    """What was applied does not stand there as rejected, nor is a refusal noted that came too late."""
+    engine = await start(charge, environ=APPROVED)
+    made = await refused(engine, server)
+    await engine.hub.edits.edit(ADA, made, to("book"))
+    async with engine.hub.database.transaction() as connection:
+        # Whoever approves has done all but the line in the audit log.
+        await connection.execute(text("SELECT pg_advisory_xact_lock(7527030522940516724)"))
+        approving = asyncio.create_task(engine.hub.edits.approve(BOB, made, 1))
+        await until_waiting(engine, 1)
+        rejecting = asyncio.create_task(engine.hub.edits.reject(ROOT, made, 1))
+        await until_waiting(engine, 2)
+    assert (await approving).state is EditState.APPLIED
+    with pytest.raises(Conflict, match="decided already"):
+        await rejecting
+    assert (await engine.hub.edits.one(ADA, made, 1)).decided_by == "bob"
+    assert [row[0] for row in await engine.sql("SELECT action FROM audit_log ORDER BY seq")] == [
+        "job.edit_propose",
+        "job.edit_approve",
+    ]
+
+
+async def until_waiting(engine: Engine, count: int) -> None:
+    """Until so many statements wait for locks of others."""
+    async with asyncio.timeout(10):
+        while True:
+            [(waiting,)] = await engine.sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if waiting == count:
+                return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_proposal_for_a_job_that_went_on_is_not_applied(start: Start, server: shop.Server) -> None:

@@ -103,12 +103,14 @@ _PROPOSE = _statement(
     "job.edit_propose",
 )
 _APPROVE = _statement(_MOVED, _APPROVED, "job.edit_approve")
+# Locked as it is found: if it waits for somebody who approves it, it is looked at again when they have.
 _REJECT = _statement(
     """
     WITH moved AS (
         SELECT e.job_id AS id FROM job_edits e JOIN jobs j ON j.id = e.job_id
         WHERE e.job_id = :id AND e.number = :number AND e.state = 'proposed'
           AND (CAST(:application AS uuid) IS NULL OR j.application_id = :application)
+        FOR UPDATE OF e
     )""",
     _REJECTED,
     "job.edit_reject",
