@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from hub import Idempotency, Provider
-from hub.domain.effects import Certainty, Effect, StepKind, is_covered
+from hub.domain.effects import WINDOW_MARGIN, Certainty, Effect, StepKind, is_covered
 from hub.domain.jobs import JobState, Reason
 from hub.domain.safety import SAFE, Facts, Trace, Verdict, facts_of, needs_decision, verdict_of
 from hub.infra.store.database import Database
 from hub.infra.store.operations import Audit, OperationsStore, Reach
-from hub.infra.store.safety import SafetyStore
+from hub.infra.store.safety import UNCERTAIN, SafetyStore, protection
 
 PROVIDERS = {
     "shop": Provider("shop", idempotency=Idempotency("Idempotency-Key", timedelta(hours=24))),
@@ -107,3 +107,29 @@ async def test_the_store_refuses_what_needs_a_decision_and_nothing_else(database
         seen.add((moved, verdict_of(facts)))
     assert {verdict for moved, verdict in seen if not moved} == {Verdict.INELIGIBLE, Verdict.UNCERTAIN}
     assert {verdict for moved, verdict in seen if moved} >= SAFE
+
+
+async def test_a_window_that_closes_while_a_statement_runs_does_not_divide_it(database: Database) -> None:
+    """Else a retry that was allowed because a key protects could vouch for the effect because it does not."""
+    job = uuid4()
+    values = {
+        "id": job,
+        "state": JobState.FAILED,
+        "reason": Reason.EXHAUSTED,
+        "ending": False,
+        "undone": False,
+    }
+    await database.run(_JOB, values)
+    left = timedelta(seconds=0.3)
+    [(now,)] = await database.run(text("SELECT clock_timestamp()"))
+    at = now - timedelta(hours=24) + WINDOW_MARGIN + left
+    step: dict[str, Any] = {"effect": Effect.MONEY, "certainty": Certainty.UNKNOWN, "kind": StepKind.CALL}
+    await database.run(_STEP, {**step, "provider": "shop", "job": job, "position": 1, "at": at})
+    twice = text(f"""
+        WITH first AS MATERIALIZED (SELECT j.id, {UNCERTAIN} AS uncertain FROM jobs j WHERE j.id = :id),
+        later AS MATERIALIZED (SELECT f.id, f.uncertain, pg_sleep(:left) FROM first f)
+        SELECT l.uncertain, {UNCERTAIN} FROM later l JOIN jobs j ON j.id = l.id
+    """)  # noqa: S608 - constants
+    given = {"id": job, "left": left.total_seconds(), **protection(PROVIDERS)}
+    assert [tuple(row) for row in await database.run(twice, given)] == [(False, False)]
+    assert [tuple(row) for row in await database.run(twice, given)] == [(True, True)]

@@ -12,10 +12,12 @@ from hub.domain.providers import Provider
 from hub.domain.safety import Facts
 from hub.infra.store.database import Database
 
+# By the time at which the statement began: what asks twice, as to allow a retry and to say whether it vouches for what may
+# exist, gets one answer, though a window closes in between.
 PROTECTED = """(
     SELECT s.first_sent_at + make_interval(secs => k.seconds)
     FROM unnest(CAST(:kept_by AS text[]), CAST(:kept_for AS float8[])) AS k(provider, seconds)
-    WHERE k.provider = s.provider AND clock_timestamp() < s.first_sent_at + make_interval(secs => k.seconds)
+    WHERE k.provider = s.provider AND statement_timestamp() < s.first_sent_at + make_interval(secs => k.seconds)
 )"""
 """Until when a repeat of the step `s` is harmless; null if it is not any more. With the parameters of `protection`."""
 
@@ -59,7 +61,7 @@ def facts_from(wanted: str) -> str:
         LEFT JOIN unnest(CAST(:kept_by AS text[]), CAST(:kept_for AS float8[])) AS k(provider, seconds)
             ON k.provider = s.provider AND s.certainty = 'unknown'
         CROSS JOIN LATERAL (
-            SELECT CASE WHEN clock_timestamp() < s.first_sent_at + make_interval(secs => k.seconds)
+            SELECT CASE WHEN statement_timestamp() < s.first_sent_at + make_interval(secs => k.seconds)
                         THEN s.first_sent_at + make_interval(secs => k.seconds) END AS until
         ) p
         GROUP BY j.id
