@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from pydantic import ValidationError
 
 from hub.domain.errors import Invalid, NotFound, SignatureRefused
 from hub.domain.redaction import is_secret_name
@@ -199,7 +198,7 @@ class Intake:
 def _tags(spec: JobSpec, payload: Mapping[str, Any]) -> str:
     try:
         return orjson.dumps(tags_of(spec.tags, spec.args.model_validate(payload))).decode()
-    except ValidationError:
+    except Exception:  # noqa: BLE001 - a model's own checks may raise anything
         # It is accepted all the same, and fails with the reason when it runs.
         return "[]"
 

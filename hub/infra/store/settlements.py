@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import TextClause, text
 
 from hub.domain.jobs import Ending, Failure, JobState, Reason, Transition
+from hub.domain.tags import MAX_TAGS
 from hub.infra.store import grouping
 from hub.infra.store.arrays import Element, literal
 from hub.infra.store.waits import Wait
@@ -58,13 +59,18 @@ _RETURN_MORE = ", j.correlation_id, j.application_id, j.created_at, j.tags"
 _ERROR = "d.code, d.message, d.kind, m.error_signature"
 # What the job failed of stays its own. The attempt that did the undoing did it, so it has no error.
 _ERROR_MORE = ", ".join(f"CASE WHEN NOT d.undone THEN {column} END" for column in _ERROR.split(", "))
-_WITH_MORE = """
+# Of a child's tags its own come first: a chain of jobs that tags each of them anew keeps the latest.
+_WITH_MORE = f"""
 , children AS (
     INSERT INTO jobs (id, name, args, queue, priority, correlation_id, state, run_at, application_id, parent_id, tags)
     SELECT c.id, c.name, CAST(c.args AS jsonb), c.queue, c.priority, m.correlation_id,
            CASE WHEN c.delay > 0 THEN 'scheduled' ELSE 'queued' END, now() + make_interval(secs => c.delay), m.application_id, m.id,
            CASE WHEN m.tags = '[]' THEN CAST(c.tags AS jsonb) ELSE (
-               SELECT jsonb_agg(DISTINCT t.tag) FROM jsonb_array_elements(m.tags || CAST(c.tags AS jsonb)) AS t(tag)
+               SELECT jsonb_agg(k.tag ORDER BY k.place) FROM (
+                   SELECT t.tag, min(t.place) AS place
+                   FROM jsonb_array_elements(CAST(c.tags AS jsonb) || m.tags) WITH ORDINALITY AS t(tag, place)
+                   GROUP BY t.tag ORDER BY 2 LIMIT {MAX_TAGS}
+               ) k
            ) END
     FROM unnest(CAST(CAST(:child AS text) AS uuid[]), CAST(CAST(:parent AS text) AS uuid[]), CAST(CAST(:child_name AS text) AS text[]),
                 CAST(CAST(:child_args AS text) AS text[]), CAST(CAST(:child_queue AS text) AS text[]),
@@ -88,7 +94,7 @@ _WITH_MORE = """
         WHERE n.job = w.job_id AND n.position = w.position
     )
 )
-"""
+"""  # noqa: S608 - constants
 
 
 @cache
