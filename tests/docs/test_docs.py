@@ -87,7 +87,7 @@ def understand(words: list[str]) -> None:
     """Have the command line read a command, and not run it. Raises click's own error when it does not understand."""
     command: click.Command = command_line
     context = command.make_context("hub", list(words))
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and (words or not command.invoke_without_command):
         name, *words = words
         found = command.get_command(context, name)
         assert found is not None, f"there is no command {name!r}"
