@@ -9,7 +9,7 @@ from uuid import UUID
 from hub.domain.audit import Chain, Flaw
 from hub.infra.store.audit import SINCE, UNTIL, AuditRecord, AuditStore
 from hub.infra.store.reading import Where
-from hub.services.cursors import format_cursor, parse_cursor
+from hub.services.cursors import format_number, parse_number
 from hub.services.views import Page
 
 
@@ -89,9 +89,9 @@ class AuditTrail:
         """Entries, newest first. Raises Invalid for a bad cursor."""
         where = _where(wanted)
         if cursor is not None:
-            where = where.and_("a.seq < :after", after=parse_cursor("audit", cursor).int)
+            where = where.and_("a.seq < :after", after=parse_number("audit", cursor, bits=64))
         records = await self._store.page(where, limit + 1)
-        more = format_cursor("audit", UUID(int=records[limit - 1].seq)) if len(records) > limit else None
+        more = format_number("audit", records[limit - 1].seq) if len(records) > limit else None
         return Page([_entry(record) for record in records[:limit]], more)
 
     async def actions(self) -> Sequence[str]:

@@ -15,7 +15,7 @@ from hub.domain.inbox import BECOMES, GroupAction, GroupState, allowed, sources_
 from hub.infra.store.inbox import MOST_JOBS, MOST_STANDING, GroupFile, GroupRecord, InboxStore
 from hub.infra.store.operations import Audit
 from hub.infra.store.reading import Where
-from hub.services.cursors import seal, unseal
+from hub.services.cursors import seal, unseal, within
 from hub.services.inbox_views import ChangeView, ErrorGroupDetail, ErrorGroupView, HourView, Tally
 from hub.services.operate import actor_of
 from hub.services.views import Page
@@ -73,7 +73,7 @@ class Inbox:
         """A part of the groups. Raises Invalid for a bad cursor."""
         where = _where(wanted)
         if cursor is not None:
-            where = _after(where, sort, unseal(f"errors {sort}", cursor))
+            where = _after(where, sort, unseal(f"errors {sort}", cursor, _place))
         records = await self._store.groups(where, _ORDER[sort], limit + 1, hours=TREND_HOURS)
         more = len(records) > limit
         return Page(
@@ -144,16 +144,22 @@ def _cursor(last: GroupRecord, sort: Sort) -> str:
     return seal(f"errors {sort}", f"{place} {last.signature}".encode())
 
 
-def _after(where: Where, sort: Sort, last: bytes) -> Where:
+def _place(last: bytes) -> tuple[int, datetime, str]:
+    """Where a list goes on: a number, the same as a time, and a signature. Raises ValueError, OverflowError."""
     place, _, signature = last.decode().partition(" ")
+    if "\0" in signature:
+        raise ValueError("no text in the database holds NUL characters")
+    number = within(int(place), 64)
+    return number, _EPOCH + number * _MICROSECOND, signature
+
+
+def _after(where: Where, sort: Sort, last: tuple[int, datetime, str]) -> Where:
+    number, at, signature = last
     if sort is Sort.LAST_SEEN:
-        at = _EPOCH + int(place) * _MICROSECOND
         return where.and_(
             "(g.last_seen_at, g.signature) < (CAST(:at AS timestamptz), :after)", at=at, after=signature
         )
-    return where.and_(
-        "(g.lost, g.signature) < (CAST(:lost AS bigint), :after)", lost=int(place), after=signature
-    )
+    return where.and_("(g.lost, g.signature) < (CAST(:lost AS bigint), :after)", lost=number, after=signature)
 
 
 def _view(record: GroupRecord) -> ErrorGroupView:

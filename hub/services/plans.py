@@ -31,7 +31,7 @@ from hub.infra.store.operations import Audit
 from hub.infra.store.plan_snapshots import Draft, PlanSnapshots
 from hub.infra.store.plans import PlanRecord, PlanStore
 from hub.infra.store.reading import Where
-from hub.services.cursors import format_cursor, parse_cursor
+from hub.services.cursors import format_cursor, format_number, parse_cursor, parse_number
 from hub.services.operate import actor_of
 from hub.services.plan_showing import item_view, plan_view
 from hub.services.plan_views import PlanItemView, PlanView
@@ -139,14 +139,10 @@ class Plans:
         self, plan: UUID, states: Sequence[ItemState] = (), *, limit: int = 50, cursor: str | None = None
     ) -> Page[PlanItemView]:
         """A plan's jobs in its order. Raises NotFound, and Invalid for a bad cursor."""
-        after = 0 if cursor is None else parse_cursor("plan_items", cursor).int
+        after = 0 if cursor is None else parse_number("plan_items", cursor, bits=32)
         await self._record(plan)
         records = await self._store.items(plan, _in_states(states), after, limit + 1)
-        more = (
-            format_cursor("plan_items", UUID(int=records[limit - 1].position))
-            if len(records) > limit
-            else None
-        )
+        more = format_number("plan_items", records[limit - 1].position) if len(records) > limit else None
         return Page([item_view(record) for record in records[:limit]], more)
 
     async def report(self, plan: UUID, states: Sequence[ItemState] = ()) -> AsyncIterator[list[PlanItemView]]:

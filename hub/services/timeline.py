@@ -170,6 +170,9 @@ def _format(place: Place) -> str:
 
 
 def _parse(cursor: str) -> Place:
-    raw = unseal(_KIND, cursor)
+    return unseal(_KIND, cursor, _place)
+
+
+def _place(raw: bytes) -> Place:
     micros, rank = _PLACE.unpack(raw[: _PLACE.size])
     return Place(_EPOCH + timedelta(microseconds=micros), rank, raw[_PLACE.size :].decode())

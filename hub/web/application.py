@@ -21,7 +21,7 @@ from hub.web.endpoints import Context, Endpoint
 from hub.web.middleware import edge
 from hub.web.openapi import document_of
 from hub.web.ratelimit import RateLimits, refuse
-from hub.web.reading import query_of
+from hub.web.reading import query_of, refuse_nul
 from hub.web.schemas import NoQuery
 
 BODY_TIMEOUT = 20.0  # seconds
@@ -83,6 +83,7 @@ def _routed(
         if allowance is not None:
             refuse(allowance)
         authorise(principal, scope)
+        refuse_nul(request)
         if endpoint.query is NoQuery and request.query_string:
             query_of(request, NoQuery)
         return await handler(request, Context(hub, call, principal, bodies))

@@ -24,6 +24,15 @@ def id_in(request: web.Request, what: str) -> UUID:
         raise NotFound(f"there is no {what} {text[:100]!r}", code=f"unknown_{what}_id") from None
 
 
+def refuse_nul(request: web.Request) -> None:
+    """Nothing in the database can hold a NUL character. Raises NotFound for a path with one, Invalid for a query."""
+    path, _, query = request.raw_path.partition("?")
+    if "%00" in path:
+        raise NotFound("there is nothing whose name holds a NUL character")
+    if "%00" in query:
+        raise Invalid("the query holds a NUL character", code="nul_character")
+
+
 def query_of(request: web.Request, model: type[Q]) -> Q:
     """The query, checked. Raises Invalid with a pointer per parameter."""
     query = request.query
@@ -31,8 +40,6 @@ def query_of(request: web.Request, model: type[Q]) -> Q:
     if repeated:
         problems = tuple(Problem(f"/query/{name}", "must be given once") for name in dict.fromkeys(repeated))
         raise Invalid("the query does not fit", problems=problems)
-    if "\0" in request.query_string or any("\0" in value for value in query.values()):
-        raise Invalid("the query holds a NUL character", code="nul_character")
     try:
         return model.model_validate(dict(query))
     except ValidationError as error:

@@ -20,6 +20,7 @@ from hub.web.console.rendering import HEADERS, Renderer
 from hub.web.console.table import pages
 from hub.web.console.visitor import Visitor, Visitors
 from hub.web.problems import Explained, HttpProblem
+from hub.web.reading import refuse_nul
 
 LOGIN = "/console/login"
 _MOST_FORM = 256 * 1024
@@ -65,6 +66,7 @@ class Console:
             call.route, call.waits = page.path, page.streams
             visitor = None
             call.tell = lambda told: self._told(told, self._visit(request, call, page, visitor))
+            refuse_nul(request)
             visitor = await self._visitors.of(request)
             if visitor is None and not page.open:
                 return _to_login(request, page)

@@ -62,8 +62,9 @@ class Streams:
             # A first one before anything is sent, so that an error is answered as one.
             first = await part()
             await response.prepare(request)
-            await response.write(_event(first))
-            await self._go_on(response, part, first, every)
+            if request.method != "HEAD":
+                await response.write(_event(first))
+                await self._go_on(response, part, first, every)
         except ConnectionError:
             pass  # the browser has left
         finally:

@@ -9,12 +9,15 @@ from aiohttp import web
 from multidict import CIMultiDict, MultiDict
 
 from hub.domain.access import Principal, Scope
+from hub.domain.errors import Invalid, Problem
 from hub.services.hub import Hub
 from hub.web.calls import Call
 from hub.web.console.live import Streams
 from hub.web.console.rendering import Renderer
 from hub.web.console.theme import theme_of
 from hub.web.console.visitor import Visitor
+
+_MOST_FIELD = 1_000  # characters, as the API takes of a reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,12 @@ class Visit:
         return self.visitor is not None and self.visitor.may(scope)
 
     def field(self, name: str) -> str | None:
-        """A field of the form without blanks around it; None where it is absent or empty."""
-        return (self.form.get(name) or "").strip() or None
+        """A field of one line, without blanks around it; None where it is absent or empty. Raises Invalid for a long one."""
+        text = (self.form.get(name) or "").strip()
+        if len(text) > _MOST_FIELD:
+            problem = Problem(f"/{name}", f"must have at most {_MOST_FIELD:,} characters")
+            raise Invalid("the form does not fit", problems=(problem,))
+        return text or None
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
         """An answer made of a template, which finds `visit` beside the values."""
