@@ -1,7 +1,7 @@
 """Edit and retry: other arguments for a job that failed, checked, shown as a difference, kept, and perhaps by two persons."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from hub.domain.access import Principal, Scope
 from hub.domain.edits import EditState, OnRecord, difference, edited, objection, stands
 from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refusal
 from hub.domain.jobs import JobState
+from hub.domain.redaction import REDACTED
 from hub.infra.store.edits import EditRecord, EditStore, NewEdit
 from hub.infra.store.operations import Audit, Reach
 from hub.registry import Registry
@@ -150,9 +151,12 @@ class Edits:
         return await self.one(principal, job, number)
 
     async def of_job(self, principal: Principal, job: UUID) -> list[EditView]:
-        """The newest edits of a job. Raises NotFound."""
+        """The newest edits of a job; of what came in with an event, the values only for who may see those. Raises NotFound."""
         known = await self._inspect.get_job(principal, job)
-        return [self._recorded(known, record) for record in await self._store.of_job(job)]
+        edits = [self._recorded(known, record) for record in await self._store.of_job(job)]
+        if known.event_id is None or principal.may(Scope.EVENTS_READ):
+            return edits
+        return [replace(edit, changes=[_veiled(one) for one in edit.changes]) for edit in edits]
 
     async def one(self, principal: Principal, job: UUID, number: int) -> EditView:
         """One edit. Raises NotFound."""
@@ -236,6 +240,11 @@ def version_of(job: JobDetail) -> str:
 
 def _changes(before: Any, after: Any) -> list[ChangeView]:
     return [ChangeView(one.pointer, one.kind, one.old, one.new) for one in difference(before, after)]
+
+
+def _veiled(change: ChangeView) -> ChangeView:
+    old, new = (None if value is None else REDACTED for value in (change.old, change.new))
+    return replace(change, old=old, new=new)
 
 
 def _pointers(edit: EditView) -> list[str]:

@@ -13,6 +13,7 @@ from hub import Backoff, EventModel, JobContext, job
 from hub.domain.access import Principal, Role, Scope
 from hub.domain.edits import EditState
 from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from hub.domain.redaction import REDACTED
 from hub.services.edits import Wanted
 from hub.services.timeline import Part
 from tests.services import shop
@@ -187,6 +188,8 @@ async def test_what_a_webhook_started_gets_arguments_of_its_own(engine: Engine, 
         await engine.hub.edits.preview(blind, made, to("book"))
     done = await engine.hub.edits.edit(ADA, made, to("book"))
     assert [(one.pointer, one.old, one.new) for one in done.changes] == [("/item", "bok", "book")]
+    [veiled] = await engine.hub.edits.of_job(blind, made)
+    assert [(one.pointer, one.old, one.new) for one in veiled.changes] == [("/item", REDACTED, REDACTED)]
     await engine.work()
     assert (await engine.job(made)).state == "succeeded"
     assert server.effects == ["book"]

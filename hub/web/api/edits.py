@@ -81,7 +81,8 @@ def endpoints() -> tuple[Endpoint, ...]:
         ),
         Endpoint(
             "GET", "/v1/jobs/{id}/edits", list_edits, Scope.JOBS_READ, "listEdits", "Jobs", "List the edits of a job",
-            "The newest first, a hundred at most.",
+            "The newest first, a hundred at most. Where the arguments came in with an event, what was changed is told to keys"
+            " with `events:read` alone, and others see where.",
             (Outcome(200, "The edits", Shape(Listing[EditView], Listing([_EDIT]))),), refusals=(404,),
         ),
         Endpoint(
