@@ -260,7 +260,8 @@ def _body(one: StoryEvent, sight: Sight, redactor: Redactor) -> Any:
     try:
         return redactor.value(orjson.loads(text))
     except orjson.JSONDecodeError:
-        return redactor.text(text)
+        # Of half a document the names that tell what is secret cannot be read as well as of a whole one.
+        return f"<{one.size} bytes>" if one.size and one.size > BODY else redactor.text(text)
 
 
 # How an action reads in a sentence; what is not listed is told by its name.

@@ -169,6 +169,16 @@ async def test_of_the_webhook_one_sees_what_one_may(engine: Engine, scopes: set[
     assert "cookie" not in entry.detail["headers"]
 
 
+async def test_half_a_body_is_shown_as_received_or_not_at_all(engine: Engine) -> None:
+    """What is secret in it is told by names, and of half a document those are not understood."""
+    event = await arrive(engine, "e1", "parcel.lost", password="hunter two", filling="x" * 20_000)
+    principal = replace(engine.principal, scopes=frozenset({Scope.JOBS_READ_ALL, Scope.EVENTS_LIST}))
+    told = await engine.hub.timeline.of_event(principal, event)
+    assert told.body == f"<{told.size} bytes>"
+    may = replace(principal, scopes=principal.scopes | {Scope.EVENTS_READ})
+    assert "hunter two" in str((await engine.hub.timeline.of_event(may, event)).body)
+
+
 async def test_pages_join_without_a_gap_or_a_repeat(engine: Engine, server: shop.Server) -> None:
     """In both orders, and entry by entry."""
     made = await engine.submit("test_timeline.buy")
