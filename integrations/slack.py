@@ -96,9 +96,11 @@ def escape(text: str) -> str:
 
 def build(operation: Operation[Any, Any], args: Post, call: Call) -> HttpRequest:
     """The message as one section, under the address that is the secret."""
+    # Verbatim: strangers' words in an error are neither made links nor taken for mentions, `<…>` of ours still is.
+    text = {"type": "mrkdwn", "text": args.text or escape(args.title), "verbatim": True}
     body = {
         "text": escape(args.title),
-        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": args.text or escape(args.title)}}],
+        "blocks": [{"type": "section", "text": text}],
     }
     headers = {"Content-Type": "application/json; charset=utf-8", "X-Request-Id": call.correlation_id}
     return HttpRequest(

@@ -119,7 +119,7 @@ def in_words(notice: Notice) -> str:
 def in_slack(notice: Notice) -> str:
     """The notice in Slack's mrkdwn, cut at what a section takes."""
     told = [_slack_item(item) for item in notice.items] or [f"*{slack.escape(notice.title)}*"]
-    rest = [slack.escape(line) for line in _rest(notice)]
+    rest = [f"<{line}>" if line == notice.url else line for line in _rest(notice)]
     # Whole items only: half of a link is none.
     while len("\n".join([*told, *rest])) > 3000 and len(told) > 1:
         told.pop()

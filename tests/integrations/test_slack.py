@@ -34,7 +34,14 @@ async def test_the_wire_format() -> None:
     assert json.loads(request.content) == {
         "text": "stripe &lt;is&gt; not called",
         "blocks": [
-            {"type": "section", "text": {"type": "mrkdwn", "text": "*stripe* <https://hub.example.com|look>"}}
+            {
+                "type": "section",
+                "text": {
+                    "type": "mrkdwn",
+                    "text": "*stripe* <https://hub.example.com|look>",
+                    "verbatim": True,
+                },
+            }
         ],
     }
 

@@ -89,6 +89,7 @@ async def test_a_mail_says_everything_in_plain_words() -> None:
 def test_slack_is_told_in_its_own_language() -> None:
     """Links, and nothing that could call somebody or begin a link of its own."""
     text = alerts.in_slack(Notice(**FIELDS))
+    assert text.endswith(f"<{FIELDS['url']}>")
     assert "<https://hub.example.com/console/providers/stripe|stripe &lt;is&gt; not called>" in text
     assert "failing &amp; waits" in text
     assert "*over: due work of email waits*" in text
