@@ -14,6 +14,7 @@ from hub.domain.search import (
     JOBS,
     MAX_LENGTH,
     MAX_TERMS,
+    MAX_TEXTS,
     MAX_VALUES,
     Comparison,
     Kind,
@@ -200,14 +201,24 @@ def test_completion_takes_whatever_is_typed_so_far(text: str, cursor: int) -> No
 
 def test_length_and_number_are_bounded() -> None:
     """A search costs the database something for each of its terms."""
-    assert len(parse(" ".join(["a"] * MAX_TERMS), NOW).terms) == MAX_TERMS
+    assert len(parse(" ".join(["order:a"] * MAX_TERMS), NOW).terms) == MAX_TERMS
     with pytest.raises(NotUnderstood, match="more than 40 terms"):
-        parse(" ".join(["a"] * (MAX_TERMS + 1)), NOW)
+        parse(" ".join(["order:a"] * (MAX_TERMS + 1)), NOW)
     with pytest.raises(NotUnderstood, match="more than 250 values"):
         parse("tag:" + ",".join("a" * (MAX_VALUES + 1)), NOW)
     with pytest.raises(NotUnderstood, match="longer than 8,000 characters"):
         parse("a" * (MAX_LENGTH + 1), NOW)
     assert len(parse("id:" + ",".join([ID] * 200), NOW).terms[0].values) == 200
+
+
+@pytest.mark.parametrize("texts", ["a ", "-a "])
+def test_texts_without_an_index_are_few(texts: str) -> None:
+    """Each is looked for in every row on the way."""
+    assert len(parse(texts * MAX_TEXTS, NOW).terms) == MAX_TEXTS
+    with pytest.raises(NotUnderstood, match="words or texts"):
+        parse(texts * (MAX_TEXTS + 1), NOW)
+    with pytest.raises(NotUnderstood, match="words or texts"):
+        parse("a text:" + ",".join("a" * MAX_TEXTS), NOW)
 
 
 @pytest.mark.parametrize("piece", ["a", "a:", '"', "-", "\\", 'a"', "a.", "a:b,"])

@@ -7,7 +7,7 @@ colon is looked for wherever people look: names, errors, tags, ids.
 
 from hub.domain.search.completion import Suggestion, Vocabulary, complete
 from hub.domain.search.fields import EVENTS, JOBS, Field, Kind, Language
-from hub.domain.search.parsing import MAX_LENGTH, MAX_TERMS, MAX_VALUES, parse
+from hub.domain.search.parsing import MAX_LENGTH, MAX_TERMS, MAX_TEXTS, MAX_VALUES, parse
 from hub.domain.search.query import Comparison, Moment, Name, Query, Term, Value
 from hub.domain.search.values import NotUnderstood
 
@@ -16,6 +16,7 @@ __all__ = [
     "JOBS",
     "MAX_LENGTH",
     "MAX_TERMS",
+    "MAX_TEXTS",
     "MAX_VALUES",
     "Comparison",
     "Field",

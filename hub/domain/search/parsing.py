@@ -11,6 +11,8 @@ from hub.domain.search.values import NotUnderstood, Piece, shown, value_of
 MAX_LENGTH = 8_000  # characters; a selection of 200 ids fits
 MAX_TERMS = 40
 MAX_VALUES = 250
+# Each is looked for in several columns of every row on the way; no index serves it.
+MAX_TEXTS = 12
 # How alike a word and a field's name are, of 1, when the one may be meant for the other.
 _ALIKE = 0.75
 
@@ -40,6 +42,7 @@ class _Reader:
         self._language = language
         self._at = 0
         self._values = 0
+        self._texts = 0
         self._terms: list[Term] = []
         self._hints: list[str] = []
 
@@ -51,6 +54,7 @@ class _Reader:
                 raise NotUnderstood(at, f"it has more than {MAX_TERMS} terms: make it shorter")
             term = self._term()
             self._refuse_contradictions(term, at)
+            self._refuse_more_texts(term, at)
             self._terms.append(term)
         return Query(self._language, tuple(self._terms), tuple(self._hints))
 
@@ -153,6 +157,11 @@ class _Reader:
     def _refuse_what_touches(self, allowed: str) -> None:
         if not self._is_over(self._at) and self._text[self._at] not in allowed:
             raise NotUnderstood(self._at, "put a space after the closing quote")
+
+    def _refuse_more_texts(self, term: Term, at: int) -> None:
+        self._texts += len(term.values) if term.field.kind in {Kind.WORD, Kind.TEXT} else 0
+        if self._texts > MAX_TEXTS:
+            raise NotUnderstood(at, f"it looks for more than {MAX_TEXTS} words or texts: make it shorter")
 
     def _is_over(self, at: int) -> bool:
         return at >= len(self._text) or self._text[at].isspace()
