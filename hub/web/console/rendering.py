@@ -67,6 +67,7 @@ class Renderer:
             "seconds": seconds,
             "share": share,
             "json": pretty,
+            "written": written,
         }
         self._environment.globals |= {
             "assets": assets,
@@ -135,6 +136,11 @@ def pretty(value: Any) -> str:
     if isinstance(value, str):
         return value
     return orjson.dumps(value, str, orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
+
+
+def written(value: Any) -> str:
+    """JSON on one line, text in quotes. Not Jinja's `tojson`, which writes `'`, `&` and `<` as numbers for scripts."""
+    return orjson.dumps(value, str, orjson.OPT_UTC_Z).decode()
 
 
 def span_tabs(visit: Any, spans: Mapping[str, str], here: str) -> list[tuple[str, str, bool, None]]:
