@@ -29,8 +29,9 @@ class SavedViews:
         self._new_id = new_id
 
     async def of(self, principal: Principal, page: Listed | None = None) -> list[SavedView]:
-        """Theirs and everybody's, of one page or of all."""
-        return await self._store.of(principal.key, page)
+        """Theirs and the shared ones, of one page or of all; of those an application that sees its own jobs has none."""
+        views = await self._store.of(principal.key, page)
+        return [view for view in views if principal.sees_all or not view.shared]
 
     async def create(self, principal: Principal, wanted: NewView) -> SavedView:
         """Keep a search. Raises Invalid for one that cannot be, Conflict for a name that is taken or too many."""

@@ -106,3 +106,10 @@ async def hub_admins(hub: Hub, anyone: Client, admin: Client) -> tuple[Client, C
     """Two who may do everything, each with a key of their own."""
     made = await hub.keys.create("others", ["admin"], actor="test")
     return admin, anyone.with_key(made.token)
+
+
+async def test_shared_views_are_not_for_applications(shop: Client, admin: Client) -> None:
+    """What operators search for names other applications' customers."""
+    kept = await admin.post("/v1/views", {"name": "Jenny", "query": "customer:12", "shared": True})
+    assert (await admin.get("/v1/views")).json["items"] == [kept.json]
+    assert (await shop.get("/v1/views")).json["items"] == []

@@ -79,7 +79,7 @@ def endpoints() -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             "GET", "/v1/views", list_views, Scope.JOBS_READ, "listViews", "Jobs", "List saved views",
-            "The caller's own, and those that everybody sees.",
+            "The caller's own, and the shared ones for keys that see every application's jobs.",
             (Outcome(200, "All of them", Shape(Listing[SavedView], Listing([view]))),),
         ),
         Endpoint(
