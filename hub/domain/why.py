@@ -57,6 +57,19 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldOpen:
+    """A person's order that a provider is not called.
+
+    Attributes:
+        until: when it ends by itself; None: when a person gives the breaker back.
+    """
+
+    by: str
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a job stands in the ready buffer of its queue; None for what is not known.
 
@@ -79,6 +92,7 @@ class Situation:
         error_code: of its latest error.
         provider: whom its latest step concerns.
         breaker_until: when that provider is asked again; None if its breaker is not open, or nobody here knows.
+        held_open: who holds that breaker open.
         awaited: the events that would wake it.
         workers: how many that are alive serve its queue.
         holder: who runs it.
@@ -102,6 +116,7 @@ class Situation:
     error_code: str | None = None
     provider: str | None = None
     breaker_until: datetime | None = None
+    held_open: HeldOpen | None = None
     awaited: tuple[Awaited, ...] = ()
     workers: int = 1
     holder: Holder | None = None
@@ -225,6 +240,8 @@ def _waiting(known: Situation) -> Why:
 def _not_due(known: Situation) -> Why:
     due = f"it is tried again at {_moment(known.run_at)}"
     if known.state is JobState.RETRYING and known.error_code == "breaker_open":
+        if known.held_open is not None:
+            return _held_open(known, known.held_open)
         who, until = known.provider or "the provider", known.breaker_until
         probe = f"; a call is let through at {_moment(until)} to see" if until else ""
         text = f"{who} has been failing, so that its breaker is open and it is not called{probe}; {due}"
@@ -244,6 +261,15 @@ def _not_due(known: Situation) -> Why:
     return Why(
         WhyCode.NOT_DUE, f"it is not due before {_moment(known.run_at)}, as it was asked for", known.run_at
     )
+
+
+def _held_open(known: Situation, held: HeldOpen) -> Why:
+    until = f"until {_moment(held.until)}" if held.until else "until it is given back to itself"
+    text = (
+        f"the breaker of {known.provider} is held open by {held.by} {until} ({held.reason}): it is not called"
+    )
+    todo = f"when {known.provider} may be called again, give its breaker back to itself"
+    return Why(WhyCode.BREAKER_OPEN, text, held.until, todo)
 
 
 _LIMITED = frozenset({"throttled", "rate_limited", "too_many_at_once"})

@@ -8,7 +8,7 @@ from uuid import UUID
 from hub.domain.access import Principal
 from hub.domain.errors import NotFound, Unavailable
 from hub.domain.jobs import JobState
-from hub.domain.why import Awaited, Holder, Place, Situation, WhyCode, why
+from hub.domain.why import Awaited, HeldOpen, Holder, Place, Situation, WhyCode, why
 from hub.infra.store.why import MOST, WhyRecord, WhyStore
 
 Look = Callable[[str, UUID, int], Awaitable[Place]]
@@ -106,6 +106,7 @@ class Why:
             record.error_code,
             record.provider,
             self._breaker_until(record.provider, record.now),
+            next((HeldOpen(*row) for row in record.held_open), None),
             tuple(
                 Awaited(source, tuple(types), about, since) for source, types, about, since in record.waits
             ),

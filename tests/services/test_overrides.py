@@ -37,6 +37,12 @@ async def test_jobs_wait_for_a_breaker_that_is_held_open_and_say_who_holds_it(
     assert (row.state, row.failures, row.error_code) == ("retrying", 0, "breaker_open")
     assert "holds its breaker open (announced maintenance)" in row.error_message
     assert server.requests == []
+    why = await engine.hub.why.of(engine.principal, made)
+    assert (why.code, why.until) == ("breaker_open", None)
+    assert why.text.startswith("the breaker of shop is held open by ")
+    assert "until it is given back to itself (announced maintenance)" in why.text
+    assert why.todo
+    assert "give its breaker back" in why.todo
     [view] = [one for one in await fleet.providers() if one.name == "shop"]
     assert view.forced
     assert (view.forced.reason, view.parked_jobs, view.parked_bounded) == ("announced maintenance", 1, False)

@@ -18,6 +18,7 @@ class WhyRecord:
 
     Attributes:
         provider: whom its latest call that did not succeed concerns.
+        held_open: who holds that provider's breaker open, why, and until when.
         workers: how many that are alive serve its queue.
         holder: host, pid, release and lease of the worker that holds it.
         waits: source, types, subject, since.
@@ -38,6 +39,7 @@ class WhyRecord:
     dispatched_at: datetime | None
     undoing: bool
     provider: str | None
+    held_open: Any
     workers: int
     holder: Any
     waits: Any
@@ -58,15 +60,19 @@ _AHEAD = """
 _WHY = text(f"""
 SELECT j.state, j.reason, j.name, j.queue, j.run_at, clock_timestamp(), j.attempt, j.started_at, q.paused_at,
     j.error_code, j.dispatch, j.dispatched_at, j.ending IS NOT NULL AND j.undone_at IS NULL,
-    (SELECT s.provider FROM steps s WHERE s.job_id = j.id AND s.provider IS NOT NULL AND s.error_code IS NOT NULL
-     ORDER BY s.last_sent_at DESC LIMIT 1),
+    p.provider,
+    ARRAY(SELECT ROW(b.actor, b.reason, b.until) FROM breaker_overrides b WHERE b.provider = p.provider
+        AND b.state = 'open' AND (b.until IS NULL OR b.until > clock_timestamp())),
     (SELECT count(*) FROM workers w WHERE w.stopped_at IS NULL AND w.lease_until > now() AND j.queue = ANY(w.queues)),
     ARRAY(SELECT ROW(w.host, w.pid, w.release, w.lease_until) FROM workers w WHERE w.id = j.worker_id),
     CASE WHEN j.state = 'waiting' THEN ARRAY(
         SELECT ROW(s.source, s.types, s.subject, s.since) FROM waits s WHERE s.job_id = j.id ORDER BY s.position
     ) ELSE '{{}}' END,
     CASE WHEN j.state = 'queued' AND j.dispatched_at IS NULL THEN ({_AHEAD}) ELSE 0 END
-FROM jobs j JOIN queues q ON q.name = j.queue
+FROM jobs j JOIN queues q ON q.name = j.queue LEFT JOIN LATERAL (
+    SELECT s.provider FROM steps s WHERE s.job_id = j.id AND s.provider IS NOT NULL AND s.error_code IS NOT NULL
+    ORDER BY s.last_sent_at DESC LIMIT 1
+) p ON true
 WHERE j.id = :id AND (CAST(:application AS uuid) IS NULL OR j.application_id = :application)
 """)  # noqa: S608 - constants
 
