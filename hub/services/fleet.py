@@ -167,6 +167,7 @@ class Fleet:
         return [
             _provider_view(
                 provider,
+                self._call_of(provider, "", "").base_url,
                 [_breaker_view(state, now) for state in snapshot if state.provider == provider.name],
                 forced.get(provider.name),
                 parked.get(provider.name),
@@ -197,6 +198,7 @@ def _worker_view(record: WorkerRecord) -> WorkerView:
 
 def _provider_view(
     provider: Provider,
+    base_url: str,
     breakers: list[BreakerView],
     forced: Override | None,
     parked: Parked | None,
@@ -206,7 +208,7 @@ def _provider_view(
     kept = provider.idempotency.kept_for.total_seconds() if provider.idempotency else None
     return ProviderView(
         name=provider.name,
-        base_url=provider.base_url,
+        base_url=base_url,
         per_second=provider.limits.per_second,
         concurrent=provider.limits.concurrent,
         timeout_seconds=provider.timeout.total_seconds(),

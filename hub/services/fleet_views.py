@@ -54,7 +54,7 @@ class ProviderView:
 
     Attributes:
         name: its name.
-        base_url: where it lives, unless configured otherwise.
+        base_url: where it lives, as configured; empty if only arguments say.
         per_second: the most calls a second from one worker process; null for no limit.
         concurrent: the most calls at once from one worker process.
         timeout_seconds: for one whole call.
