@@ -121,7 +121,7 @@ def told_of_attempts(attempts: Iterable[StoryAttempt], jobs: Mapping[Any, StoryJ
 
 def _next_of(job: StoryJob, last: StoryAttempt) -> datetime | None:
     """When a job is tried again whose latest attempt this is."""
-    if last.number != job.attempt:
+    if last.number != job.attempt or last.generation != job.generation:
         return None
     return (
         job.run_at

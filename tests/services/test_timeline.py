@@ -118,6 +118,18 @@ async def test_what_is_to_come_is_told_with_its_time(engine: Engine, server: sho
     assert last.at == (await engine.job(made)).run_at
 
 
+async def test_a_retry_by_a_person_is_not_told_as_one_by_the_hub(engine: Engine, server: shop.Server) -> None:
+    """The attempt before it failed for good: nothing was to follow it by itself."""
+    server.answers = [says(402)]
+    made = await engine.submit("test_timeline.thank")
+    await engine.work()
+    await engine.hub.operate.retry(engine.principal, made)
+    await engine.work()
+    failed, _ = of_kind(await told(engine, made), EntryKind.ATTEMPT)
+    assert "again at" not in failed.text
+    assert failed.detail["again_at"] is None
+
+
 async def test_what_people_did_is_told_with_their_reasons(engine: Engine, server: shop.Server) -> None:
     """To the job, and while it was there to its queue; not to other jobs or queues."""
     server.answers = [says(402)]

@@ -63,7 +63,7 @@ class StoryJob:
 
 @dataclass(frozen=True, slots=True)
 class StoryAttempt:
-    """A finished attempt, with whoever made it, if that worker is still known, and when the next was begun."""
+    """A finished attempt, with whoever made it, if that worker is still known, and when the job's next was begun by itself."""
 
     job: UUID
     number: int
@@ -253,7 +253,7 @@ def _both_ways(sql: str) -> dict[bool, TextClause]:
 _ATTEMPTS = _both_ways("""
 SELECT t.job_id, t.number, t.generation, t.outcome, t.error_code, t.error_message, t.worker_id, t.started_at, t.finished_at,
     w.host, w.pid, w.release,
-    (SELECT n.started_at FROM attempts n WHERE n.job_id = t.job_id AND n.number = t.number + 1)
+    (SELECT n.started_at FROM attempts n WHERE n.job_id = t.job_id AND n.number = t.number + 1 AND n.generation = t.generation)
 FROM unnest(CAST(:jobs AS uuid[])) AS i(id) CROSS JOIN LATERAL (
     SELECT * FROM attempts t WHERE t.job_id = i.id AND t.started_at {since} ORDER BY t.number {order} LIMIT :limit
 ) t LEFT JOIN workers w ON w.id = t.worker_id
