@@ -98,9 +98,23 @@ async def test_why_a_job_waits_stands_on_its_page(desk: Desk) -> None:
     await desk.hub.operate.retry(PRINCIPAL, job)
     page = await desk.open(f"/console/jobs/{job}")
     told = await page.locator("#why").inner_text()
-    assert "no worker that is alive serves the queue payments" in told
+    assert "No worker that is alive serves the queue payments" in told
     assert "hub worker" in told
     await desk.judge(page)
+
+
+async def test_the_page_of_a_job_follows_it_to_its_end(desk: Desk) -> None:
+    """Nobody who has retried has to load the page again to learn what came of it."""
+    job, _ = await fill(desk.hub)
+    await desk.hub.operate.retry(PRINCIPAL, job)
+    page = await desk.open(f"/console/jobs/{job}?notice=retried")
+    await page.locator("#why").wait_for()
+    await desk.hub.operate.cancel(PRINCIPAL, job)
+    await page.locator("h1", has_text="cancelled").wait_for()
+    # The rest of the page has come along, and what was said about the retry is gone.
+    await page.locator("#retry").wait_for()
+    assert "notice" not in page.url
+    desk.check()
 
 
 async def test_a_viewer_sees_no_secret_and_no_button(desk: Desk) -> None:

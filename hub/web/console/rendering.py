@@ -68,6 +68,7 @@ class Renderer:
             "share": share,
             "json": pretty,
             "written": written,
+            "sentence": sentence,
         }
         self._environment.globals |= {
             "assets": assets,
@@ -129,6 +130,11 @@ def seconds(value: float | timedelta | None) -> str:
 def share(value: float) -> str:
     """A part of one as a percentage: 0.125 is `12.5 %`."""
     return f"{value * 100:.3g}\N{NARROW NO-BREAK SPACE}%"
+
+
+def sentence(text: str) -> str:
+    """What services say in the middle of a sentence, as one of its own."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def pretty(value: Any) -> str:

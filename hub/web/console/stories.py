@@ -1,6 +1,7 @@
 """One job whole: what happened, why it is not running, whether a retry is safe, and what can be done about it."""
 
 import shlex
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -36,22 +37,38 @@ VERDICTS = {
 
 async def show_job(visit: Visit) -> web.StreamResponse:
     """One job."""
-    job = await visit.hub.inspect.get_job(visit.principal, id_of(visit, "job"))
-    why = await visit.hub.why.of(visit.principal, job.id) if job.state not in SETTLED else None
+    shown = await _live(visit, id_of(visit, "job"))
+    job = shown["job"]
     timeline = await visit.hub.timeline.of_job(visit.principal, job.id, part_of(visit))
     edits = await visit.hub.edits.of_job(visit.principal, job.id)
     return visit.render(
         "job.html",
         edits=edits,
-        job=job,
-        why=why,
         timeline=timeline,
-        tone=_TONES.get(job.state, "info"),
         verdict=VERDICTS[job.retry.verdict],
         can_decide=visit.may(Scope.JOBS_DECIDE) or not job.retry.needs_decision,
         cancels=_cancels(job),
         curls=_curls(visit, job),
+        **shown,
     )
+
+
+async def follow_job(visit: Visit) -> web.StreamResponse:
+    """How a job goes on, sent whenever that changes, until it has settled."""
+    job = id_of(visit, "job")
+
+    async def part() -> str:
+        return visit.fragment("job_live.html", **await _live(visit, job))
+
+    return await visit.follow(part)
+
+
+async def _live(visit: Visit, id_: UUID) -> dict[str, Any]:
+    """What `job_live.html` is made of."""
+    job = await visit.hub.inspect.get_job(visit.principal, id_)
+    over = job.state in SETTLED
+    why = None if over else await visit.hub.why.of(visit.principal, id_)
+    return {"job": job, "why": why, "over": over, "tone": _TONES.get(job.state, "info")}
 
 
 def _cancels(job: JobDetail) -> str | None:
@@ -142,6 +159,7 @@ def id_of(visit: Visit, what: str) -> UUID:
 
 PAGES = (
     Page("GET", "/console/jobs/{id}", show_job, Scope.JOBS_READ, "jobs"),
+    Page("GET", "/console/jobs/{id}/live", follow_job, Scope.JOBS_READ, "jobs", streams=True),
     Page("POST", "/console/jobs/{id}/retry", retry, Scope.JOBS_OPERATE, "jobs"),
     Page("POST", "/console/jobs/{id}/cancel", cancel, Scope.JOBS_OPERATE, "jobs"),
     Page("GET", "/console/events/{id}", show_event, Scope.EVENTS_LIST, "events"),

@@ -7,7 +7,11 @@
       if (element.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) return;
       const part = new DOMParser().parseFromString(event.data, "text/html").body;
       element.replaceChildren(...part.childNodes);
-      if (element.querySelector("[data-live-end]")) source.close();
+      const end = element.querySelector("[data-live-end]");
+      if (!end) return;
+      source.close();
+      // The rest of the page is loaded anew, too, unless its reader is writing something.
+      if (end.dataset.liveEnd && !document.activeElement.matches("input, textarea, select")) location.replace(end.dataset.liveEnd);
     };
     window.addEventListener("pagehide", () => source.close());
   };
