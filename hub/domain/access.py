@@ -20,8 +20,8 @@ class Scope(StrEnum):
     JOBS_READ_ALL = "jobs:read-all"  # every application's, not only its own
     JOBS_OPERATE = "jobs:operate"  # retry, cancel, plans, queues; sees every application's jobs
     JOBS_DECIDE = "jobs:decide"  # what only a person can judge: retry or end what has an uncertain effect
-    EVENTS_LIST = "events:list"  # received webhooks without their bodies
-    EVENTS_READ = "events:read"  # with them
+    EVENTS_LIST = "events:list"  # received webhooks, with what is secret or long taken out of their bodies
+    EVENTS_READ = "events:read"  # as they were received
     EVENTS_OPERATE = "events:operate"
     PROVIDERS_OPERATE = "providers:operate"  # force breakers, probe
     AUDIT_READ = "audit:read"

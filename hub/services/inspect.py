@@ -1,11 +1,12 @@
 """Looking at jobs, events and queues. Reads only, and only what the caller may see."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from hub.domain.access import Principal
+from hub.domain.access import Principal, Scope
 from hub.domain.errors import NotFound
 from hub.domain.jobs import JobState
 from hub.domain.search import Query
@@ -73,7 +74,11 @@ class Inspect:
         file = await self._store.job(_visible(principal, Where(("j.id = CAST(:id AS uuid)",), {"id": job})))
         if file is None:
             raise NotFound(f"there is no job {job}", code="unknown_job_id")
-        return job_detail(file, self._registry.providers)
+        detail = job_detail(file, self._registry.providers)
+        if file.record.event_id is not None and not principal.may(Scope.EVENTS_READ):
+            # Edited, they are the event's body, all of it.
+            return replace(detail, args=None)
+        return detail
 
     async def find_jobs(self, principal: Principal, jobs: Sequence[UUID]) -> dict[UUID, JobView]:
         """Those of the jobs that there are and that the caller may see, in one look."""

@@ -10,7 +10,7 @@ import httpx
 from tests.demo.narrator import Narrator, NotHeld
 from tests.demo.parties import Hub, Mailbox, Stripe
 from tests.demo.play import Play
-from tests.demo.stage import SECRET, Stage, staged
+from tests.demo.stage import Stage, staged
 from tests.simulators.processes import ProcessError
 
 _POLL = 0.2  # seconds between two looks whether the hub still runs
@@ -51,7 +51,7 @@ def _undisturbed_end(narrator: Narrator) -> Iterator[None]:
 
 
 def _show_around(narrator: Narrator, stage: Stage, hub: Hub) -> None:
-    settings = " ".join(f"{name}={stage.environ[name]}" for name in ("HUB_VAR_DIR", "HUB_PORT"))
+    settings = " ".join(f"{name}={value}" for name, value in stage.environ.items())
     narrator.plain()
     for line in (
         "Look around; everything keeps running until Ctrl-C.",
@@ -66,7 +66,7 @@ def _show_around(narrator: Narrator, stage: Stage, hub: Hub) -> None:
         "",
         "In another terminal:",
         "",
-        f"  export {settings} HUB_WEBHOOK_STRIPE_SECRET={SECRET}",
+        f"  export {settings}",
         "  .venv/bin/hub jobs list",
         "  .venv/bin/hub webhooks send stripe customer.created",
         "  .venv/bin/hub events list",

@@ -85,6 +85,7 @@ def staged(narrator: Narrator) -> Iterator[Stage]:
             "HUB_WEBHOOK_STRIPE_SECRET": SECRET,
             "HUB_EMAIL_BASE_URL": f"smtp://{mail['smtp_host']}:{mail['smtp_port']}",
             "HUB_EMAIL_FROM": "shop@example.com",
+            "HUB_ALERTS_EMAIL_TO": "on-call@example.com",
         }
         hub = _started(leaving, [*HUB, "dev"], environ, grace=_GRACE)
         hub.wait_for_line("The hub is ready")

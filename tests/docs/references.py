@@ -226,7 +226,7 @@ _ALLOWS = {
     Scope.JOBS_READ_ALL: "look at every application's jobs",
     Scope.JOBS_OPERATE: "retry, cancel, plan, pause queues",
     Scope.JOBS_DECIDE: "retry or end what has an uncertain effect",
-    Scope.EVENTS_LIST: "look at received webhooks, without their bodies",
+    Scope.EVENTS_LIST: "look at received webhooks, with what is secret or long taken out of their bodies",
     Scope.EVENTS_READ: "look at their bodies",
     Scope.EVENTS_OPERATE: "replay them",
     Scope.PROVIDERS_OPERATE: "hold a breaker open or closed, probe a provider",

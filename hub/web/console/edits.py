@@ -13,19 +13,19 @@ from hub.services.edit_views import EditView
 from hub.services.edits import Wanted, version_of
 from hub.web.console.page import Page, Visit
 from hub.web.console.rendering import pretty
-from hub.web.console.stories import id_of
+from hub.web.reading import id_in
 
 
 async def show(visit: Visit) -> web.StreamResponse:
     """The arguments as they are."""
-    job = await visit.hub.inspect.get_job(visit.principal, id_of(visit, "job"))
+    job = await visit.hub.inspect.get_job(visit.principal, id_in(visit.request, "job"))
     text = pretty(await visit.hub.edits.current(visit.principal, job))
     return await _page(visit, job.id, text, version_of(job))
 
 
 async def post(visit: Visit) -> web.StreamResponse:
     """Show what would change; once that was seen, and is meant, change it."""
-    job, text = id_of(visit, "job"), visit.form.get("args", "")
+    job, text = id_in(visit.request, "job"), visit.form.get("args", "")
     version = visit.field("version") or ""
     try:
         wanted = Wanted(
@@ -78,7 +78,7 @@ def _parsed(text: str) -> Any:
 
 async def approve(visit: Visit) -> web.StreamResponse:
     """Apply what somebody else has proposed."""
-    job, number = id_of(visit, "job"), int(visit.request.match_info["number"])
+    job, number = id_in(visit.request, "job"), int(visit.request.match_info["number"])
     decided = visit.field("decided") is not None
     reason = visit.field("reason")
     await visit.hub.edits.approve(visit.principal, job, number, reason=reason, decided=decided)
@@ -87,7 +87,7 @@ async def approve(visit: Visit) -> web.StreamResponse:
 
 async def reject(visit: Visit) -> web.StreamResponse:
     """Say no to it."""
-    job, number = id_of(visit, "job"), int(visit.request.match_info["number"])
+    job, number = id_in(visit.request, "job"), int(visit.request.match_info["number"])
     await visit.hub.edits.reject(visit.principal, job, number, reason=visit.field("reason"))
     return visit.redirect(f"/console/jobs/{job}", "edit_rejected")
 

@@ -20,6 +20,7 @@ from hub.services.finding import SearchedPage, Tally
 from hub.web.answers import dumps
 from hub.web.console.page import Page, Visit
 from hub.web.console.rendering import number
+from hub.web.reading import id_in
 
 _PAGE = 50
 _MOST_SELECTED = 200
@@ -174,28 +175,21 @@ async def keep(visit: Visit) -> web.StreamResponse:
 async def change(visit: Visit) -> web.StreamResponse:
     """Give a view another name or search."""
     name, query = visit.form.get("name", ""), visit.form.get("q", "")
-    await visit.hub.views.change(visit.principal, _id(visit), name=name, query=query)
+    await visit.hub.views.change(visit.principal, id_in(visit.request, "view"), name=name, query=query)
     return visit.redirect(VIEWS, "view_changed")
 
 
 async def begin_with(visit: Visit) -> web.StreamResponse:
     """Let a page begin with a view, or with everything again."""
     begin = visit.form.get("begin") == "yes"
-    await visit.hub.views.begin_with(visit.principal, _id(visit), begin=begin)
+    await visit.hub.views.begin_with(visit.principal, id_in(visit.request, "view"), begin=begin)
     return visit.redirect(VIEWS, "view_changed")
 
 
 async def delete(visit: Visit) -> web.StreamResponse:
     """Forget a view."""
-    await visit.hub.views.delete(visit.principal, _id(visit))
+    await visit.hub.views.delete(visit.principal, id_in(visit.request, "view"))
     return visit.redirect(VIEWS, "view_deleted")
-
-
-def _id(visit: Visit) -> UUID:
-    try:
-        return UUID(visit.request.match_info["id"])
-    except ValueError:
-        raise NotFound("there is no such view", code="unknown_view_id") from None
 
 
 def _listed(name: str) -> Listed:

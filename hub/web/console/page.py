@@ -11,6 +11,7 @@ from multidict import CIMultiDict, MultiDict
 from hub.domain.access import Principal, Scope
 from hub.domain.errors import Invalid, Problem
 from hub.services.hub import Hub
+from hub.web.addresses import public_url
 from hub.web.calls import Call
 from hub.web.console.live import Streams
 from hub.web.console.rendering import Renderer
@@ -64,6 +65,11 @@ class Visit:
         if self.visitor is None:
             raise RuntimeError("an open page has no principal")
         return self.visitor.principal
+
+    @property
+    def address(self) -> str:
+        """Where the hub is reached, as configured or as the browser wrote it."""
+        return public_url(self.hub.config.web, self.request)
 
     def may(self, scope: Scope) -> bool:
         """Whether they hold a scope."""

@@ -1,16 +1,15 @@
 """Operators, for administrators: who there is, who comes, who goes."""
 
-from uuid import UUID
-
 from aiohttp import web
 
 from hub.domain.access import PERMISSIONS, Role, Scope
-from hub.domain.errors import Conflict, Invalid, NotFound
+from hub.domain.errors import Conflict, Invalid
 from hub.infra.store.operators import StoredOperator
 from hub.services.audit import AuditFilter
 from hub.services.operate import actor_of
 from hub.web.addresses import public_url
 from hub.web.console.page import Page, Visit
+from hub.web.reading import id_in
 
 _HOME = "/console/people"
 
@@ -35,12 +34,12 @@ async def create(visit: Visit) -> web.StreamResponse:
 
 async def show_one(visit: Visit) -> web.StreamResponse:
     """One operator, with what they did last."""
-    return await _one(visit, await visit.hub.operators.get(_id(visit)))
+    return await _one(visit, await visit.hub.operators.get(id_in(visit.request, "operator")))
 
 
 async def set_role(visit: Visit) -> web.StreamResponse:
     """Give another role."""
-    operator = _id(visit)
+    operator = id_in(visit.request, "operator")
     try:
         await visit.hub.operators.set_role(
             operator,
@@ -55,7 +54,7 @@ async def set_role(visit: Visit) -> web.StreamResponse:
 
 async def disable(visit: Visit) -> web.StreamResponse:
     """Shut somebody out."""
-    operator = _id(visit)
+    operator = id_in(visit.request, "operator")
     try:
         await visit.hub.operators.disable(
             operator, actor=actor_of(visit.principal), reason=visit.field("reason")
@@ -67,21 +66,21 @@ async def disable(visit: Visit) -> web.StreamResponse:
 
 async def enable(visit: Visit) -> web.StreamResponse:
     """Let somebody in again."""
-    operator = _id(visit)
+    operator = id_in(visit.request, "operator")
     await visit.hub.operators.enable(operator, actor=actor_of(visit.principal), reason=visit.field("reason"))
     return visit.redirect(f"{_HOME}/{operator}", "operator-enabled")
 
 
 async def reset(visit: Visit) -> web.StreamResponse:
     """Take somebody's password and sessions away."""
-    operator = _id(visit)
+    operator = id_in(visit.request, "operator")
     await visit.hub.operators.reset(operator, actor=actor_of(visit.principal), reason=visit.field("reason"))
     return visit.redirect(f"{_HOME}/{operator}", "operator-reset")
 
 
 async def make_link(visit: Visit) -> web.StreamResponse:
     """Make a one-time link, and show it, this once."""
-    return await _link(visit, await visit.hub.operators.get(_id(visit)))
+    return await _link(visit, await visit.hub.operators.get(id_in(visit.request, "operator")))
 
 
 async def _list(visit: Visit, *, status: int = 200, error: str | None = None) -> web.Response:
@@ -118,14 +117,6 @@ async def _link(visit: Visit, one: StoredOperator) -> web.Response:
     base = public_url(visit.hub.config.web, visit.request)
     # Not behind a redirect: the link is known only now.
     return visit.render("person_link.html", one=one, url=base + link.path, expires_at=link.expires_at)
-
-
-def _id(visit: Visit) -> UUID:
-    text = visit.request.match_info["id"]
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound(f"there is no operator {text[:100]!r}", code="unknown_operator") from None
 
 
 PAGES = (

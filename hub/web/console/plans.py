@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from uuid import UUID
 
 from aiohttp import web
 
@@ -16,6 +15,7 @@ from hub.web.console.page import Page, Visit
 from hub.web.console.plan_forms import PlanForm
 from hub.web.console.shares import Part, bar
 from hub.web.downloads import download
+from hub.web.reading import id_in
 
 HOME = "/console/plans"
 _PAGE = 50
@@ -118,7 +118,7 @@ async def show_one(visit: Visit) -> web.StreamResponse:
 
 
 async def _one(visit: Visit, *, status: int = 200, trouble: str | None = None) -> web.Response:
-    plan, query = await visit.hub.plans.get(_id(visit)), visit.request.query
+    plan, query = await visit.hub.plans.get(id_in(visit.request, "plan")), visit.request.query
     wanted = query.get("state", "")
     states = [ItemState(wanted)] if wanted in list(ItemState) else []
     items = await visit.hub.plans.list_items(plan.id, states, limit=_PAGE, cursor=query.get("cursor"))
@@ -135,7 +135,7 @@ async def _one(visit: Visit, *, status: int = 200, trouble: str | None = None) -
 
 async def follow(visit: Visit) -> web.StreamResponse:
     """How it goes, sent whenever that changes."""
-    plan = _id(visit)
+    plan = id_in(visit.request, "plan")
 
     async def part() -> str:
         return visit.fragment("plan_live.html", **_values(await visit.hub.plans.get(plan)))
@@ -183,7 +183,7 @@ async def tell(visit: Visit) -> web.StreamResponse:
     told = visit.request.match_info["command"]
     if told not in list(Command):
         raise NotFound(f"a plan cannot be told to {told[:50]!r}")
-    plan = _id(visit)
+    plan = id_in(visit.request, "plan")
     try:
         await visit.hub.plans.command(visit.principal, plan, Command(told), reason=visit.field("reason"))
     except Conflict as refused:
@@ -193,20 +193,12 @@ async def tell(visit: Visit) -> web.StreamResponse:
 
 async def report(visit: Visit) -> web.StreamResponse:
     """Every job of a plan, as a download."""
-    plan = await visit.hub.plans.get(_id(visit))
+    plan = await visit.hub.plans.get(id_in(visit.request, "plan"))
     kind = CSV if visit.request.path.endswith(".csv") else NDJSON
     name = visit.request.path.rpartition("/")[2].replace("report", f"plan-{plan.id}")
     return await download(
         visit.request, visit.call, name, kind, lines_of(kind, visit.hub.plans.report(plan.id))
     )
-
-
-def _id(visit: Visit) -> UUID:
-    text = visit.request.match_info["id"]
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound(f"there is no plan {text[:100]!r}", code="unknown_plan_id") from None
 
 
 PAGES = (

@@ -1,20 +1,18 @@
 """One job whole: what happened, why it is not running, whether a retry is safe, and what can be done about it."""
 
-import shlex
 from typing import Any
-from uuid import UUID
 
-import orjson
 from aiohttp import web
 
 from hub.domain.access import Scope
-from hub.domain.errors import NotFound
 from hub.domain.jobs import CANCELLABLE, SETTLED, JobState
 from hub.services.filters import JobFilter
 from hub.services.timeline import Part
 from hub.services.timeline_views import TimelineView
 from hub.services.views import JobDetail
+from hub.web.console.curl import curl
 from hub.web.console.page import Page, Visit
+from hub.web.reading import id_in
 
 TIMELINE = "/console/timeline"
 _PAGE = 60
@@ -37,7 +35,7 @@ VERDICTS = {
 
 async def show_job(visit: Visit) -> web.StreamResponse:
     """One job."""
-    shown = await _live(visit, id_of(visit, "job"))
+    shown = await _live(visit, id_in(visit.request, "job"))
     job = shown["job"]
     timeline = await visit.hub.timeline.of_job(visit.principal, job.id, part_of(visit))
     edits = await visit.hub.edits.of_job(visit.principal, job.id)
@@ -55,7 +53,7 @@ async def show_job(visit: Visit) -> web.StreamResponse:
 
 async def follow_job(visit: Visit) -> web.StreamResponse:
     """How a job goes on, sent whenever that changes, until it has settled."""
-    job = id_of(visit, "job")
+    job = id_in(visit.request, "job")
 
     async def part() -> str:
         return visit.fragment("job_live.html", **await _live(visit, job))
@@ -83,23 +81,19 @@ def _cancels(job: JobDetail) -> str | None:
 
 def _curls(visit: Visit, job: JobDetail) -> list[tuple[str, str]]:
     """The same from a terminal."""
-    base = f"{visit.request.scheme}://{visit.request.host}/v1/jobs"
-    key = "-H 'Authorization: Bearer '\"$HUB_KEY\""
-    curls = [("Look at it", f"curl {key} {base}/{job.id}")]
+    curls = [("Look at it", curl(visit.address, f"/v1/jobs/{job.id}"))]
     if job.retry.allowed:
-        why = (
-            '{"reason": "what you found", "decided": true}' if job.retry.needs_decision else '{"reason": "…"}'
-        )
-        curls.append(("Retry it", f"curl -X POST {key} {base}/{job.id}/retry -d {shlex.quote(why)}"))
+        why = {"reason": "what you found", "decided": True} if job.retry.needs_decision else {"reason": "…"}
+        curls.append(("Retry it", curl(visit.address, f"/v1/jobs/{job.id}/retry", body=why)))
     if job.args is not None:
-        again = orjson.dumps({"job": job.job, "args": job.args, "tags": job.tags}).decode()
-        curls.append(("Submit the same again, as another job", f"curl {key} {base} -d {shlex.quote(again)}"))
+        again = {"job": job.job, "args": job.args, "tags": job.tags}
+        curls.append(("Submit the same again, as another job", curl(visit.address, "/v1/jobs", body=again)))
     return curls
 
 
 async def retry(visit: Visit) -> web.StreamResponse:
     """Retry a job; the page says what may exist before it offers the button, so whoever presses it has been told."""
-    job = id_of(visit, "job")
+    job = id_in(visit.request, "job")
     decided = visit.field("decided") is not None
     await visit.hub.operate.retry(visit.principal, job, reason=visit.field("reason"), decided=decided)
     return visit.redirect(f"/console/jobs/{job}", "retried")
@@ -107,14 +101,14 @@ async def retry(visit: Visit) -> web.StreamResponse:
 
 async def cancel(visit: Visit) -> web.StreamResponse:
     """Cancel or close a job."""
-    job = id_of(visit, "job")
+    job = id_in(visit.request, "job")
     await visit.hub.operate.cancel(visit.principal, job, reason=visit.field("reason"))
     return visit.redirect(f"/console/jobs/{job}", "cancelled")
 
 
 async def show_event(visit: Visit) -> web.StreamResponse:
     """One event: as received for those who may see that, else without secrets; and the jobs it started."""
-    event = id_of(visit, "event")
+    event = id_in(visit.request, "event")
     shown = await visit.hub.timeline.of_event(visit.principal, event)
     jobs = await visit.hub.inspect.list_jobs(visit.principal, JobFilter(event_id=event), limit=_PAGE)
     return visit.render("event.html", event=shown, jobs=jobs)
@@ -122,7 +116,7 @@ async def show_event(visit: Visit) -> web.StreamResponse:
 
 async def replay(visit: Visit) -> web.StreamResponse:
     """Make new jobs for an event."""
-    event = id_of(visit, "event")
+    event = id_in(visit.request, "event")
     await visit.hub.operate.replay_event(visit.principal, event, reason=visit.field("reason"))
     return visit.redirect(f"/console/events/{event}", "replayed")
 
@@ -146,15 +140,6 @@ def part_of(visit: Visit) -> Part:
     """Which part of a timeline the address asks for."""
     query = visit.request.query
     return Part(_PAGE, query.get("cursor") or None, query.get("order") == "desc")
-
-
-def id_of(visit: Visit, what: str) -> UUID:
-    """The id in the address. Raises NotFound."""
-    text = visit.request.match_info["id"]
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound(f"there is no {what} {text[:100]!r}", code=f"unknown_{what}_id") from None
 
 
 PAGES = (
