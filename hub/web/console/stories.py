@@ -1,6 +1,7 @@
 """One job whole: what happened, why it is not running, whether a retry is safe, and what can be done about it."""
 
 from typing import Any
+from uuid import UUID
 
 from aiohttp import web
 
