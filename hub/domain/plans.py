@@ -14,7 +14,7 @@ aborted   by a person. Final: nothing more is released; what was runs on, and it
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -245,6 +245,7 @@ class Standing:
         recent: the latest outcomes since it was started or resumed.
         credit: the part of a job, or of the second that may be caught up, that was earned and not used yet.
         idle: time since it was looked at last, by the database's clock.
+        before: of all its outcomes, those from before it was started or resumed; a canary is judged without them.
     """
 
     state: PlanState
@@ -253,6 +254,17 @@ class Standing:
     recent: Sample
     credit: float
     idle: timedelta
+    before: Sample = field(default_factory=Sample)
+
+    @property
+    def tried(self) -> int:
+        """How many jobs the canary has been given."""
+        return self.counts.given - self.before.judged
+
+    @property
+    def failing(self) -> int:
+        """How many jobs of the canary failed again."""
+        return self.counts.failing - self.before.failing
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +342,7 @@ def _released(plan: Standing) -> Decision:
     room = settings.max_in_flight - counts.released
     wanted = counts.pending
     if plan.state is PlanState.CANARY:
-        wanted = min(wanted, settings.canary - counts.given)
+        wanted = min(wanted, settings.canary - plan.tried)
     held_up = _held_up(counts, room, wanted)
     release = max(0, min(int(credit), room, wanted))
     moving = release or (wanted > 0 and held_up is None)
@@ -351,7 +363,7 @@ def _held_up(counts: Counts, room: int, wanted: int) -> str | None:
 
 def _canary_is_over(plan: Standing) -> bool:
     counts = plan.counts
-    out = counts.given >= plan.settings.canary or not counts.pending
+    out = plan.tried >= plan.settings.canary or not counts.pending
     return out and not counts.released and not counts.waiting
 
 
@@ -359,8 +371,8 @@ def _why_stopped(plan: Standing) -> str | None:
     settings = plan.settings
     if plan.state is PlanState.CANARY:
         # Of all of it, so that a bad start alone does not stop it; but not later than its end is certain.
-        of = min(settings.canary, plan.counts.given + plan.counts.pending)
-        failing, sample = plan.counts.failing, f"the first {of}"
+        of = min(settings.canary, plan.tried + plan.counts.pending)
+        failing, sample = plan.failing, f"the {'next' if plan.before.judged else 'first'} {of}"
     else:
         failing, of, sample = plan.recent.failing, plan.recent.judged, f"the latest {plan.recent.judged}"
         if of < LEAST:
@@ -374,9 +386,9 @@ def _why_stopped(plan: Standing) -> str | None:
 
 
 def _passed(plan: Standing) -> Decision:
-    counts = plan.counts
-    text = f"the canary did well: {counts.failing} of {counts.judged} failed again"
-    waits = plan.settings.wait_for_go and counts.pending
+    judged = plan.counts.judged - plan.before.judged
+    text = f"the canary did well: {plan.failing} of {judged} failed again"
+    waits = plan.settings.wait_for_go and plan.counts.pending
     state = PlanState.AWAITING if waits else PlanState.RUNNING
     return Decision(state, judgement=text, again=WATCH if waits else timedelta(0))
 

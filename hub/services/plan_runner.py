@@ -113,7 +113,8 @@ class PlanRunner:
         plan, swept = turn.plan, await turn.collect()
         judged = plan.state is PlanState.RUNNING and swept.counts.failing
         recent = await turn.recent() if judged else Sample()
-        standing = Standing(plan.state, plan.settings, swept.counts, recent, plan.credit, plan.idle)
+        before = await turn.before() if plan.state is PlanState.CANARY else Sample()
+        standing = Standing(plan.state, plan.settings, swept.counts, recent, plan.credit, plan.idle, before)
         decision, counts = decide(standing), swept.counts
         if decision.release:
             shut = barrier([*self._unwell(plan)], counts.released)

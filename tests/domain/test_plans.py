@@ -160,6 +160,21 @@ def test_the_canary_is_judged_when_all_have_ended_or_failed_once() -> None:
     )
 
 
+def test_a_canary_that_is_resumed_is_judged_by_what_came_after() -> None:
+    """As many again are tried; those whose outcome was not known are among them."""
+    resumed = standing(
+        PlanState.CANARY, Counts(pending=90, released=6, failed=4), before=Sample(4, 4), idle=timedelta(9)
+    )
+    assert decide(resumed).release == 4
+    good = replace(resumed, counts=Counts(pending=86, succeeded=10, failed=4))
+    assert decide(good).judgement == "the canary did well: 0 of 10 failed again"
+    bad = decide(replace(resumed, counts=Counts(pending=86, succeeded=7, failed=7)))
+    assert (bad.state, bad.judgement) == (
+        PlanState.STOPPED,
+        "3 of the next 10 jobs failed again (30%), more than the 20% that are allowed",
+    )
+
+
 def test_a_canary_of_more_than_there_is_is_all_there_is() -> None:
     """Skipped ones are made up for while there are others."""
     assert decide(standing(PlanState.CANARY, Counts(pending=3, skipped=2, released=1))).release == 3

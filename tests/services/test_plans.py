@@ -179,11 +179,60 @@ async def test_the_canary_goes_first_and_stops_the_plan_when_it_fails(
     assert await engine.work() == 0
     await tell(engine, made, Command.RESUME)
     await look(engine)
-    assert await engine.work() == 18
-    await look(engine)
-    await look(engine)
+    server.answers = [NO]
+    assert await engine.work() == 2
+    for _ in range(2):
+        await look(engine)
+    assert await engine.work() == 16
+    for _ in range(2):
+        await look(engine)
     assert (await seen(engine, made)).state is PlanState.FINISHED
-    assert await states(engine, jobs) == {"succeeded": 18, "failed": 2}
+    assert await states(engine, jobs) == {"succeeded": 17, "failed": 3}
+
+
+async def test_a_canary_that_stopped_its_plan_is_tried_anew_and_stops_it_again(
+    engine: Engine, server: shop.Server
+) -> None:
+    """However often a person resumes: the next two, never the rest, and of those that were seen to fail none counts twice."""
+    await submit(engine, server, 20)
+    made = await plan(engine, Settings(canary=2, rate=1000, stop_above=0.4))
+    await look(engine)
+    for pending in (18, 16, 14):
+        server.answers = [NO, NO]
+        assert await engine.work() == 2
+        await look(engine)
+        now = await seen(engine, made)
+        assert (now.state, now.counts.pending) == (PlanState.STOPPED, pending)
+        assert (await tell(engine, made, Command.RESUME)).state is PlanState.CANARY
+        assert now.judgement
+        assert now.judgement.startswith("2 of the first 2" if pending == 18 else "2 of the next 2")
+        await look(engine)
+    await engine.work()
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.state, now.judgement) == (PlanState.RUNNING, "the canary did well: 0 of 2 failed again")
+
+
+async def test_a_canary_that_was_paused_is_the_same_one_afterwards(
+    engine: Engine, server: shop.Server
+) -> None:
+    """What has failed before the pause still counts, and no more are tried than were to be."""
+    await submit(engine, server, 20)
+    made = await plan(engine, Settings(canary=2, rate=1, stop_above=0.5))
+    await look(engine)
+    server.answers = [NO]
+    assert await engine.work() == 1
+    await look(engine, 0)
+    await tell(engine, made, Command.PAUSE)
+    await tell(engine, made, Command.RESUME)
+    for _ in range(3):
+        await look(engine)
+    server.answers = [NO]
+    assert await engine.work() == 1
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.state, now.counts.failed) == (PlanState.STOPPED, 2)
+    assert now.judgement == "2 of the first 2 jobs failed again (100%), more than the 50% that are allowed"
 
 
 async def test_a_canary_that_does_well_lets_the_rest_go(engine: Engine, server: shop.Server) -> None:

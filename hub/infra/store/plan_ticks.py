@@ -82,6 +82,12 @@ SELECT count(*), count(*) FILTER (WHERE state IN ('failed', 'retrying')) FROM (
 ) latest
 """)
 
+# A canary is few jobs, so these are few as well.
+_BEFORE = text("""
+SELECT count(*), count(*) FILTER (WHERE i.state IN ('failed', 'retrying'))
+FROM plan_items i JOIN plans p ON p.id = i.plan_id WHERE i.plan_id = :plan AND i.judged_at < p.judging_since
+""")
+
 # The first of them is where the next look begins, also if it is not released now. Their jobs are locked in a statement of its
 # own, and in the order of ids as all others have it: see hub.infra.store.operations.
 _UPCOMING = text("""
@@ -173,6 +179,7 @@ _RELEASES: Mapping[Action, TextClause] = {
     ),
 }
 
+# A canary that stopped the plan has not let it through: it is judged when it did well, or a person says go.
 # Time is counted from look to look: what a look itself takes is earned in as well.
 _WRITE = text(f"""
 UPDATE plans SET
@@ -182,7 +189,8 @@ UPDATE plans SET
     held_up_since = CASE WHEN CAST(:held_up AS text) IS NULL THEN NULL
                          WHEN held_up IS NULL THEN clock_timestamp() ELSE held_up_since END,
     held_up = :held_up,
-    canary_judged_at = CASE WHEN state = 'canary' AND :state <> 'canary' THEN clock_timestamp() ELSE canary_judged_at END,
+    canary_judged_at = CASE WHEN state = 'canary' AND :state NOT IN ('canary', 'stopped') THEN clock_timestamp()
+                            ELSE canary_judged_at END,
     ended_at = CASE WHEN :state = 'finished' THEN coalesce(ended_at, clock_timestamp()) ELSE ended_at END,
     {", ".join(f"{state.value}_items = :{state.value}" for state in ItemState)}
 WHERE id = :plan
@@ -253,6 +261,11 @@ class Turn:
         """The latest outcomes."""
         given = {"plan": self.plan.id, "window": WINDOW}
         [row] = (await self._connection.execute(_RECENT, given)).all()
+        return Sample(*row)
+
+    async def before(self) -> Sample:
+        """All outcomes from before it was started or resumed last."""
+        [row] = (await self._connection.execute(_BEFORE, {"plan": self.plan.id})).all()
         return Sample(*row)
 
     async def release(self, limit: int, counts: Counts, blocked: Collection[str]) -> Counts:

@@ -82,6 +82,7 @@ _ITEM = "i.position, i.job_id, i.state, i.verdict, i.seen, i.generation, i.provi
 _ONE = text(f"SELECT {_PLAN} FROM plans p WHERE p.id = :id")  # noqa: S608 - constants
 
 # From where it was seen: whoever was faster has the say. What was earned before does not count: no burst after a pause.
+# A canary that a person has paused is the same one afterwards; one that has stopped the plan begins anew.
 _COMMAND = text("""
 WITH moved AS (
     UPDATE plans SET
@@ -90,7 +91,8 @@ WITH moved AS (
         started_by = CASE WHEN :command = 'start' THEN :actor ELSE started_by END,
         approved_by = CASE WHEN :command = 'go' THEN :actor ELSE approved_by END,
         canary_judged_at = CASE WHEN :command = 'go' THEN coalesce(canary_judged_at, now()) ELSE canary_judged_at END,
-        judging_since = CASE WHEN :command IN ('start', 'resume') THEN clock_timestamp() ELSE judging_since END,
+        judging_since = CASE WHEN :command = 'start' OR :command = 'resume' AND NOT (:from = 'paused' AND :to = 'canary')
+                             THEN clock_timestamp() ELSE judging_since END,
         ended_at = CASE WHEN :command = 'abort' THEN now() END,
         held_up = NULL, held_up_since = NULL, credit = 0, ticked_at = clock_timestamp(), next_tick_at = now()
     WHERE id = :id AND state = :from
