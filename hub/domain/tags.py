@@ -52,3 +52,9 @@ def tags_of(templates: Sequence[TagTemplate], args: Any, given: Iterable[str] = 
     """The tags that a job was given, and those that its arguments say; each once."""
     derived = (template.of(args) for template in templates)
     return tuple(dict.fromkeys((*given, *(tag for tag in derived if tag is not None))))[:MAX_TAGS]
+
+
+def retagged(tags: Sequence[str], old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
+    """A job's tags once its arguments say other ones: the others are kept, also where there is no room for all the new."""
+    gone = frozenset(old)
+    return tuple(dict.fromkeys((*(tag for tag in tags if tag not in gone), *new)))[:MAX_TAGS]

@@ -12,11 +12,13 @@ from hub.domain.edits import EditState, OnRecord, difference, edited, objection,
 from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refusal
 from hub.domain.jobs import JobState
 from hub.domain.redaction import REDACTED
+from hub.domain.tags import retagged, tags_of
 from hub.infra.store.edits import EditRecord, EditStore, NewEdit
 from hub.infra.store.operations import Audit, Reach
 from hub.registry import Registry
 from hub.services.edit_views import ChangeView, EditView
 from hub.services.inspect import Inspect
+from hub.services.intake import derived_tags
 from hub.services.operate import actor_of
 from hub.services.submit import check_args
 from hub.services.views import JobDetail
@@ -127,15 +129,17 @@ class Edits:
             Conflict: it is decided already, was proposed by the caller, or the job has changed since.
             Forbidden: it takes somebody who may judge effects.
         """
-        shown = await self.one(principal, job, number)
+        known = await self._inspect.get_job(principal, job)
+        shown = self._recorded(known, record := await self._record(job, number))
         if shown.state is not EditState.PROPOSED:
             raise Conflict(f"this edit is {shown.state} already", code="edit_decided")
         if shown.proposed_by == actor_of(principal):
             raise Conflict("another person than the one who proposed it must approve it", code="edit_own")
         _check_decided(principal, shown, decided=decided)
         audit = self._audit(principal, reason=reason, number=number, changed=_pointers(shown))
+        tags = self._retagged(known, record.before, record.after)
         if not await self._store.approve(
-            job, number, _reach(principal), audit, decided=decided, decision=reason
+            job, number, _reach(principal), audit, tags=tags, decided=decided, decision=reason
         ):
             raise _changed(job)
         return await self.one(principal, job, number)
@@ -153,16 +157,18 @@ class Edits:
     async def of_job(self, principal: Principal, job: UUID) -> list[EditView]:
         """The newest edits of a job; of what came in with an event, the values only for who may see those. Raises NotFound."""
         known = await self._inspect.get_job(principal, job)
-        edits = [self._recorded(known, record) for record in await self._store.of_job(job)]
-        if known.event_id is None or principal.may(Scope.EVENTS_READ):
-            return edits
-        return [replace(edit, changes=[_veiled(one) for one in edit.changes]) for edit in edits]
+        records = await self._store.of_job(job)
+        return [_seen_by(principal, known, self._recorded(known, record)) for record in records]
 
     async def one(self, principal: Principal, job: UUID, number: int) -> EditView:
         """One edit. Raises NotFound."""
-        for edit in await self.of_job(principal, job):
-            if edit.number == number:
-                return edit
+        known = await self._inspect.get_job(principal, job)
+        return _seen_by(principal, known, self._recorded(known, await self._record(job, number)))
+
+    async def _record(self, job: UUID, number: int) -> EditRecord:
+        for record in await self._store.of_job(job):
+            if record.number == number:
+                return record
         raise NotFound(f"the job {job} has no edit {number}", code="unknown_edit")
 
     async def _edit(self, principal: Principal, job: JobDetail, wanted: Wanted) -> NewEdit:
@@ -181,7 +187,16 @@ class Edits:
         check_args(spec, after)
         if not difference(before, after):
             raise Invalid("the edit changes nothing", code="nothing_changed")
-        return NewEdit(job.id, job.generation, job.attempt, before, after, wanted.reason.strip())
+        tags = self._retagged(job, before, after)
+        return NewEdit(job.id, job.generation, job.attempt, before, after, wanted.reason.strip(), tags)
+
+    def _retagged(self, job: JobDetail, before: Any, after: Any) -> tuple[str, ...]:
+        spec = self._registry.jobs.get(job.job)
+        if spec is None or not spec.tags:
+            return tuple(job.tags)
+        # As they stand, too: a job may be held because its old arguments do not fit this release.
+        old = (*derived_tags(spec, before), *tags_of(spec.tags, before))
+        return retagged(job.tags, old, derived_tags(spec, after))
 
     def _shown(self, job: JobDetail, edit: NewEdit, principal: Principal) -> EditView:
         return EditView(
@@ -240,6 +255,12 @@ def version_of(job: JobDetail) -> str:
 
 def _changes(before: Any, after: Any) -> list[ChangeView]:
     return [ChangeView(one.pointer, one.kind, one.old, one.new) for one in difference(before, after)]
+
+
+def _seen_by(principal: Principal, job: JobDetail, edit: EditView) -> EditView:
+    if job.event_id is None or principal.may(Scope.EVENTS_READ):
+        return edit
+    return replace(edit, changes=[_veiled(one) for one in edit.changes])
 
 
 def _veiled(change: ChangeView) -> ChangeView:

@@ -161,7 +161,7 @@ class Intake:
 
     def _job(self, spec: JobSpec, correlation_id: str, payload: Mapping[str, Any]) -> NewJob:
         direct = self._handover.fits(spec.queue)
-        tags = _tags(spec, payload) if spec.tags else "[]"
+        tags = orjson.dumps(derived_tags(spec, payload)).decode() if spec.tags else "[]"
         return NewJob(
             self._new_id(), spec.name, None, spec.queue, spec.priority, correlation_id, tags, direct=direct
         )
@@ -195,12 +195,13 @@ class Intake:
         )
 
 
-def _tags(spec: JobSpec, payload: Mapping[str, Any]) -> str:
+def derived_tags(spec: JobSpec, payload: Any) -> tuple[str, ...]:
+    """The tags that a job's arguments say; none where they do not fit it."""
     try:
-        return orjson.dumps(tags_of(spec.tags, spec.args.model_validate(payload))).decode()
+        return tags_of(spec.tags, spec.args.model_validate(payload))
     except Exception:  # noqa: BLE001 - a model's own checks may raise anything
         # It is accepted all the same, and fails with the reason when it runs.
-        return "[]"
+        return ()
 
 
 def _weight(event: NewEvent) -> int:

@@ -85,7 +85,7 @@ class JobView:
         application: who submitted it; null for jobs started by webhooks.
         correlation_id: what ties it to the request or event it came from.
         idempotency_key: the key it was submitted with.
-        tags: as submitted.
+        tags: as submitted, and those that its arguments say.
         event_id: the event that started it.
         parent_id: the job that enqueued it.
         attempt: the number of the latest attempt, 0 before the first.

@@ -6,7 +6,7 @@ import pytest
 
 from hub import JobContext, job
 from hub.domain.errors import ConfigurationError
-from hub.domain.tags import MAX_TAGS, read_templates, tags_of
+from hub.domain.tags import MAX_TAGS, read_templates, retagged, tags_of
 from tests.services.shop import Order
 
 TEMPLATES = read_templates(["order:{number}", "customer:{customer}", "ref:{metadata.ref}"])
@@ -29,6 +29,16 @@ def test_given_tags_come_first_and_each_stands_once() -> None:
     args = Args(number="1")
     assert tags_of(TEMPLATES, args, ["vip", "order:1"]) == ("vip", "order:1")
     assert len(tags_of(TEMPLATES, args, map(str, range(99)))) == MAX_TAGS
+
+
+def test_other_arguments_replace_their_tags_alone() -> None:
+    """What a job was given stays, in its order, and the bound holds."""
+    assert retagged(["vip", "order:1", "eu"], ["order:1", "ref:x"], ["order:2"]) == ("vip", "eu", "order:2")
+    assert retagged(["vip", "order:1"], ["order:1"], ["order:1"]) == ("vip", "order:1")
+    assert retagged(["order:2"], [], ["order:2"]) == ("order:2",)
+    full = [str(number) for number in range(MAX_TAGS)]
+    assert retagged(full, ["order:1"], ["order:2"]) == tuple(full)
+    assert retagged(["order:1", *full[1:]], ["order:1"], ["order:2"]) == (*full[1:], "order:2")
 
 
 @pytest.mark.parametrize(

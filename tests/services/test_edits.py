@@ -37,6 +37,11 @@ async def charge(ctx: JobContext, args: shop.Order) -> None:
     await ctx.call(shop.charge, item=args.item)
 
 
+@job(retry=Backoff(attempts=1), tags=("item:{item}",))
+async def tagged(ctx: JobContext, args: shop.Order) -> None:
+    await ctx.call(shop.charge, item=args.item)
+
+
 @job(retry=Backoff(attempts=1))
 async def both(ctx: JobContext, args: shop.Order) -> None:
     await ctx.call(shop.wrap, item="always the same")
@@ -51,7 +56,7 @@ async def mourn(ctx: JobContext, event: Lost) -> None:
 @pytest.fixture
 async def engine(start: Start) -> Engine:
     """An engine that knows these jobs."""
-    return await start(charge, both, mourn, sources=(source,), environ=SETTINGS)
+    return await start(charge, tagged, both, mourn, sources=(source,), environ=SETTINGS)
 
 
 async def refused(engine: Engine, server: shop.Server, name: str = "charge", *before: Any) -> UUID:
@@ -222,6 +227,22 @@ async def test_another_person_approves(start: Start, server: shop.Server) -> Non
     assert server.effects == ["book"]
     noted = await engine.sql("SELECT actor, action FROM audit_log ORDER BY id")
     assert [tuple(row) for row in noted] == [("ada", "job.edit_propose"), ("bob", "job.edit_approve")]
+
+
+@pytest.mark.parametrize("approved", [False, True])
+async def test_an_edited_job_is_found_by_its_new_arguments(
+    start: Start, server: shop.Server, *, approved: bool
+) -> None:
+    """The tags of the old ones go when the edit is applied, those it was given stay."""
+    engine = await start(tagged, environ=APPROVED if approved else {})
+    server.answers = [says(402)]
+    made = await engine.submit("test_edits.tagged", {"item": "bok"}, tags=("batch:7",))
+    await engine.work()
+    await engine.hub.edits.edit(ADA, made, to("book"))
+    if approved:
+        assert (await engine.job(made)).tags == ["batch:7", "item:bok"]
+        await engine.hub.edits.approve(BOB, made, 1)
+    assert (await engine.job(made)).tags == ["batch:7", "item:book"]
 
 
 async def test_of_an_approval_and_a_refusal_at_once_the_first_has_the_say(

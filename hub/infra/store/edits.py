@@ -22,6 +22,7 @@ class NewEdit:
 
     Attributes:
         generation: of the job when it was looked at; so is `attempt`. To another job than that it is not applied.
+        tags: what the job is to be found by with the new arguments.
     """
 
     job: UUID
@@ -30,6 +31,7 @@ class NewEdit:
     before: Any = field(repr=False)
     after: Any = field(repr=False)
     reason: str
+    tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,8 @@ _FITS = f"""
 # As a retry, and always a new generation: what was refused with the old arguments is asked anew with the new.
 _MOVED = f"""
 WITH before AS (SELECT j.id, j.state, {UNCERTAIN} AS uncertain FROM jobs j WHERE {_FITS}), moved AS (
-    UPDATE jobs j SET args = CAST(:after AS jsonb), generation = j.generation + 1, failures = 0, crashes = 0,
-        state = 'queued', reason = NULL, run_at = now(), settled_at = NULL, dispatched_at = NULL
+    UPDATE jobs j SET args = CAST(:after AS jsonb), tags = CAST(:tags AS jsonb), generation = j.generation + 1,
+        failures = 0, crashes = 0, state = 'queued', reason = NULL, run_at = now(), settled_at = NULL, dispatched_at = NULL
     FROM before b WHERE j.id = b.id RETURNING j.id, j.generation, NOT b.uncertain AS in_the_dark
 ), doubted AS ({moves.DOUBTED})
 """  # noqa: S608 - the parts are constants
@@ -146,9 +148,17 @@ class EditStore:
         return await self._write(_PROPOSE, edit, reach, audit, decided=True)
 
     async def approve(
-        self, job: UUID, number: int, reach: Reach, audit: Audit, *, decided: bool, decision: str | None
+        self,
+        job: UUID,
+        number: int,
+        reach: Reach,
+        audit: Audit,
+        *,
+        tags: Sequence[str],
+        decided: bool,
+        decision: str | None,
     ) -> bool:
-        """Apply a proposed edit to the job it was proposed for."""
+        """Apply a proposed edit to the job it was proposed for, which then has these tags."""
         async with self._database.transaction() as connection:
             await connection.execute(LOCK_JOB, {"id": job, "application": reach.application})
             rows = (await connection.execute(_ONE, {"id": job, "number": number})).all()
@@ -161,6 +171,7 @@ class EditStore:
                 "generation": edit.generation,
                 "attempt": edit.attempt,
                 "after": orjson.dumps(edit.after).decode(),
+                "tags": orjson.dumps(tags).decode(),
                 "decided": decided,
                 "decision": decision,
             }
@@ -184,6 +195,7 @@ class EditStore:
             "attempt": edit.attempt,
             "before": None if edit.before is None else orjson.dumps(edit.before).decode(),
             "after": orjson.dumps(edit.after).decode(),
+            "tags": orjson.dumps(edit.tags).decode(),
             "reason": edit.reason,
             "decided": decided,
         }
