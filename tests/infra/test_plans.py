@@ -276,7 +276,7 @@ CASES: dict[str, tuple[Query, str]] = {
     "record steps": (recording(lambda store: store.record([STEP] * 10)), BY_JOB_OR_WORKER),
     "what is due later": (lambda explaining: DepthStore(explaining).later(), "jobs_relay_due"),
     "how much is held": (lambda explaining: DepthStore(explaining).held(), "jobs_held"),
-    "uncertain payments": (lambda explaining: AlarmStore(explaining).payments(), "jobs_uncertain"),
+    "uncertain payments": (lambda explaining: AlarmStore(explaining).payments(), "jobs_uncertain_payments"),
     "what waits for providers": (lambda explaining: FleetStore(explaining).parked(), "jobs_relay_due"),
     "what workers run": (lambda explaining: FleetStore(explaining).workers(), "jobs_relay_rescue"),
     "how much is due": (lambda explaining: DepthStore(explaining).due(), "jobs_relay_refill"),

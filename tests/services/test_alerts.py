@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub import Args, Fail, JobContext, job
+from hub import Args, Backoff, Fail, JobContext, job
 from hub.bootstrap import make_alarms
 from hub.domain.alerts import CALM, GAP, GATHER
 from hub.domain.errors import Conflict
@@ -45,13 +45,18 @@ async def pay(ctx: JobContext, args: Order) -> shop.Done:
     return await ctx.call(shop.charge_once, item=args.item)
 
 
+@job(queue="default", retry=Backoff(attempts=2, base=timedelta(hours=1)))
+async def keep_paying(ctx: JobContext, args: Order) -> shop.Done:
+    return await ctx.call(shop.charge, item=args.item)
+
+
 Watch = tuple[Engine, Alarms]
 
 
 @pytest.fixture
 async def watch(start: Start) -> Watch:
     """An engine, and what watches it."""
-    engine = await start(fail, pay, *ALERTS, providers=PROVIDERS, environ=CHANNELS)
+    engine = await start(fail, pay, keep_paying, *ALERTS, providers=PROVIDERS, environ=CHANNELS)
     alarms = make_alarms(engine.hub)
     await alarms.begin()
     return engine, alarms
@@ -183,6 +188,63 @@ async def test_a_payment_that_may_have_happened_is_told(watch: Watch, server: sh
     await later(engine, GAP)
     await alarms.look()
     assert len(await messages(engine)) == 1
+
+
+async def payment_alerts(engine: Engine) -> list[tuple[str, bool]]:
+    """Of which job each is, and whether it is over."""
+    rows = await engine.sql(
+        "SELECT subject, resolved_at IS NOT NULL AS over FROM alerts WHERE kind = 'uncertain_payment' ORDER BY id"
+    )
+    return [(row.subject, row.over) for row in rows]
+
+
+async def test_a_payment_that_no_retry_has_cleared_up_is_told(watch: Watch, server: shop.Server) -> None:
+    """Once, when the last attempt is spent, and not while the job may still find out; over when a person retries."""
+    engine, alarms = watch
+    server.answers = [server.do_and_vanish, server.do_and_vanish]
+    made = await engine.submit("test_alerts.keep_paying")
+    await engine.work()
+    await alarms.look()
+    assert await payment_alerts(engine) == []
+    await engine.pass_time()
+    await engine.work()
+    assert (await engine.job(made)).reason == "exhausted"
+    await looked(watch)
+    await looked(watch)
+    assert await payment_alerts(engine) == [(str(made), False)]
+    [message] = await messages(engine)
+    assert "uncertain_payment" in [item["kind"] for item in message["items"]]
+    await engine.retry(made, decided=True)
+    await alarms.look()
+    assert await payment_alerts(engine) == [(str(made), True)]
+
+
+async def test_a_payment_in_doubt_that_is_cancelled_is_told_and_over(
+    watch: Watch, server: shop.Server
+) -> None:
+    """Nobody looks at a cancelled job again, so somebody is told; nothing can be decided, so nobody is reminded."""
+    engine, alarms = watch
+    server.answers = [server.do_and_vanish]
+    made = await engine.submit("test_alerts.keep_paying")
+    await engine.work()
+    await engine.hub.operate.cancel(engine.principal, made)
+    assert (await engine.job(made)).state == "cancelled"
+    await looked(watch)
+    await alarms.look()
+    assert await payment_alerts(engine) == [(str(made), True)]
+    [message] = await messages(engine)
+    assert message["title"] == "test_alerts.keep_paying: money may have moved"
+
+
+async def test_what_ends_with_no_payment_in_doubt_is_no_such_alert(watch: Watch, server: shop.Server) -> None:
+    """A refusal is an answer."""
+    engine, alarms = watch
+    server.answers = [shop.says(400, {"error": "no"})]
+    made = await engine.submit("test_alerts.keep_paying")
+    await engine.work()
+    assert (await engine.job(made)).state == "failed"
+    await alarms.look()
+    assert await payment_alerts(engine) == []
 
 
 async def test_a_breaker_that_opens_and_closes_is_one_episode(watch: Watch) -> None:

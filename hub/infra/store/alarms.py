@@ -32,13 +32,15 @@ WHERE g.state = 'open' AND g.lost > 0 AND split_part(g.job, '.', 1) <> '{OWN}'
 ORDER BY g.first_seen_at LIMIT :limit
 """)  # noqa: S608 - constants
 
+# However the job ended: one that has used up its retries, or was cancelled between two of them, leaves as much in the dark
+# as one that asks by itself.
 _PAYMENTS = text("""
 SELECT j.id, j.name, j.attempt, s.name AS step, s.provider, s.idempotency_key, now() AS now
 FROM jobs j CROSS JOIN LATERAL (
     SELECT s.name, s.provider, s.idempotency_key FROM steps s
     WHERE s.job_id = j.id AND s.effect = 'money' AND s.certainty = 'unknown' ORDER BY s.position LIMIT 1
 ) s
-WHERE j.state = 'failed' AND j.reason = 'uncertain'
+WHERE j.state IN ('failed', 'cancelled')
   AND j.settled_at >= (SELECT upto FROM marks WHERE name = 'alerts.payments') - make_interval(secs => :late)
   AND NOT EXISTS (
       SELECT FROM alerts a WHERE a.kind = 'uncertain_payment' AND a.key = CAST(j.id AS text) || ':' || j.attempt
@@ -63,6 +65,7 @@ WHERE resolved_at IS NULL AND kind = ANY(CAST(:kinds AS text[])) AND last_seen_a
 RETURNING id
 """)
 
+# A failed job stands until a person has decided. Of a cancelled one nothing waits for that, so it is told and over.
 _DEALT_WITH = text("""
 UPDATE alerts a SET resolved_at = now(), end_told_at = now()
 WHERE a.resolved_at IS NULL AND (
@@ -70,7 +73,8 @@ WHERE a.resolved_at IS NULL AND (
         AND NOT EXISTS (SELECT FROM error_groups g WHERE g.signature = a.subject AND g.state = 'open')
     OR a.kind = 'uncertain_payment' AND NOT EXISTS (
         SELECT FROM jobs j WHERE j.id = CAST(CASE a.kind WHEN 'uncertain_payment' THEN a.subject END AS uuid)
-                             AND j.state = 'failed' AND j.reason = 'uncertain')
+                             AND a.key = CAST(j.id AS text) || ':' || j.attempt
+                             AND (j.state = 'failed' OR j.state = 'cancelled' AND a.told_at IS NULL))
 )
 RETURNING a.id
 """)

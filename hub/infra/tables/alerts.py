@@ -39,9 +39,9 @@ Index(
     postgresql_where=text("resolved_at IS NOT NULL AND end_told_at IS NULL"),
 )
 
-# Only what is uncertain is in it, so nothing else pays for it.
+# By how the job ended, and not by its steps: a payment is uncertain from its sending to its answer, and all would pay for that.
 Index(
-    "jobs_uncertain",
+    "jobs_uncertain_payments",
     jobs.c.settled_at,
-    postgresql_where=text("state = 'failed' AND reason = 'uncertain'"),
+    postgresql_where=text("state IN ('failed', 'cancelled')"),
 )
