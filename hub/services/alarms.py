@@ -80,6 +80,8 @@ class Alarms:
 
     async def look(self) -> None:
         """Look once at everything, and tell what there is to tell."""
+        # Before the question: what ends while the rest is looked at is for the next look.
+        began = await self._store.now()
         payments = await self._store.payments()
         found = [
             *await self._store.errors(),
@@ -89,7 +91,7 @@ class Alarms:
         ]
         new = await self._store.raise_all([NewAlert(self._new_id(), finding) for finding in _once(found)])
         if len(payments) < MOST:
-            await self._store.payments_seen()
+            await self._store.payments_seen(began)
         ended = await self._store.end()
         if new or ended:
             log.info("alerts", new=new, ended=ended)

@@ -4,20 +4,26 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from hub import Args, Backoff, Fail, JobContext, job
 from hub.bootstrap import make_alarms
 from hub.domain.alerts import CALM, GAP, GATHER
 from hub.domain.errors import Conflict
 from hub.domain.overrides import Forced
+from hub.infra.store.alarms import AlarmStore
+from hub.infra.store.alerts import AlertStore
+from hub.infra.store.depths import DepthStore
 from hub.registry import load
 from hub.services.alarms import Alarms
 from tests.services import shop
 from tests.services.conftest import Start
 from tests.services.engine import Engine
 from tests.services.shop import Order
+from tests.until import until
 
 ALERTS = [spec for name, spec in load().jobs.items() if name.startswith("alerts.")]
 CHANNELS = {
@@ -245,6 +251,63 @@ async def test_what_ends_with_no_payment_in_doubt_is_no_such_alert(watch: Watch,
     assert (await engine.job(made)).state == "failed"
     await alarms.look()
     assert await payment_alerts(engine) == []
+
+
+async def test_what_ends_during_a_look_is_for_the_next_one(watch: Watch, server: shop.Server) -> None:
+    """However long that look takes once it has asked for payments."""
+    engine, _ = watch
+    hub, made = engine.hub, list[UUID]()
+
+    async def meanwhile() -> list[str]:
+        server.answers = [server.do_and_vanish]
+        made.append(await engine.submit("test_alerts.pay"))
+        await engine.work()
+        return []
+
+    store = AlarmStore(hub.database)
+    await Alarms(
+        store,
+        AlertStore(hub.database),
+        hub.telling,
+        hub.config.alerts.rules,
+        depths=DepthStore(hub.database),
+        open_breakers=meanwhile,
+        queue=hub.queue,
+        new_id=hub.new_id,
+    ).look()
+    [row] = await engine.sql(
+        "SELECT j.settled_at > m.upto AS ahead FROM jobs j, marks m WHERE j.id = :id AND m.name = 'alerts.payments'",
+        id=made[0],
+    )
+    assert row.ahead
+    assert [finding.subject for finding in await store.payments()] == [str(made[0])]
+
+
+async def test_an_end_that_comes_while_a_message_is_made_is_told_afterwards(watch: Watch) -> None:
+    """The message says that it is there, so nobody was told that it is over."""
+    engine, alarms = watch
+    redis, now = engine.hub.queue.redis, await engine.hub.queue.redis.time()
+    await redis.zadd("hub:breakers", {"shop": (now[0] + 15) * 1000})
+    await alarms.look()
+    await redis.zrem("hub:breakers", "shop")
+    await later(engine, GATHER)
+    async with engine.hub.database.transaction() as other:
+        # Jobs are made after alerts are read and before they are marked.
+        await other.execute(text("LOCK TABLE jobs IN SHARE MODE"))
+        telling = asyncio.create_task(
+            AlertStore(engine.hub.database).tell(timedelta(0), lambda _: True, engine.hub.telling.jobs)
+        )
+        waiting = text(
+            "SELECT count(*) FROM pg_locks WHERE relation = CAST('jobs' AS regclass) AND NOT granted"
+        )
+        await until(lambda: other.scalar(waiting))
+        await other.execute(text("UPDATE alerts SET resolved_at = now()"))
+    assert await telling == 1
+    await looked(watch, after=GAP)
+    assert [message["title"] for message in await messages(engine)] == [
+        "shop is not called",
+        "over: shop is not called",
+    ]
 
 
 async def test_a_breaker_that_opens_and_closes_is_one_episode(watch: Watch) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -35,7 +35,7 @@ ORDER BY g.first_seen_at LIMIT :limit
 # However the job ended: one that has used up its retries, or was cancelled between two of them, leaves as much in the dark
 # as one that asks by itself.
 _PAYMENTS = text("""
-SELECT j.id, j.name, j.attempt, s.name AS step, s.provider, s.idempotency_key, now() AS now
+SELECT j.id, j.name, j.attempt, s.name AS step, s.provider, s.idempotency_key
 FROM jobs j CROSS JOIN LATERAL (
     SELECT s.name, s.provider, s.idempotency_key FROM steps s
     WHERE s.job_id = j.id AND s.effect = 'money' AND s.certainty = 'unknown' ORDER BY s.position LIMIT 1
@@ -48,7 +48,9 @@ WHERE j.state IN ('failed', 'cancelled')
 ORDER BY j.settled_at LIMIT :limit
 """)
 
-_PAYMENTS_SEEN = text("UPDATE marks SET upto = now() WHERE name = 'alerts.payments'")
+# Never back: looks of two processes may overlap, and the slower one began earlier.
+_PAYMENTS_SEEN = text("UPDATE marks SET upto = greatest(upto, :upto) WHERE name = 'alerts.payments'")
+_NOW = text("SELECT now()")
 
 _RAISE = text("""
 INSERT INTO alerts AS a (id, kind, subject, key, title, detail, path)
@@ -113,9 +115,16 @@ class AlarmStore:
             for row in rows
         ]
 
-    async def payments_seen(self) -> None:
-        """All of them were raised, so the next look begins here."""
-        await self._database.run(_PAYMENTS_SEEN)
+    async def now(self) -> datetime:
+        """The database's clock."""
+        [(now,)] = await self._database.run(_NOW)
+        if not isinstance(now, datetime):
+            raise TypeError(now)
+        return now
+
+    async def payments_seen(self, upto: datetime) -> None:
+        """All that had ended by then were raised, so the next look begins there."""
+        await self._database.run(_PAYMENTS_SEEN, {"upto": upto})
 
     async def raise_all(self, alerts: Sequence[NewAlert]) -> int:
         """Keep findings, or note that they were seen again; gives how many are new."""

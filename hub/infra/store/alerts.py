@@ -70,12 +70,13 @@ SELECT id, kind, title, detail, path, standing, since FROM (
 ORDER BY since, id LIMIT 1000
 """)
 
+# By what was read and told: an alert may have come to its end since, and of that people are told the next time.
 _MARK = text("""
-UPDATE alerts SET
-    told_at = CASE WHEN resolved_at IS NULL OR told_at IS NULL THEN now() ELSE told_at END,
-    end_told_at = CASE WHEN resolved_at IS NOT NULL THEN now() END,
+UPDATE alerts a SET
+    told_at = CASE WHEN t.standing <> 'over' OR told_at IS NULL THEN now() ELSE told_at END,
+    end_told_at = CASE WHEN t.standing = 'over' THEN now() ELSE end_told_at END,
     deliveries = deliveries + :deliveries
-WHERE id = ANY(CAST(:ids AS uuid[]))
+FROM unnest(CAST(:ids AS uuid[]), CAST(:standings AS text[])) AS t(id, standing) WHERE a.id = t.id
 """)
 
 _TELL = text("UPDATE marks SET upto = now() WHERE name = 'alerts.told'")
@@ -135,7 +136,8 @@ class AlertStore:
                 return None
             jobs = telling(pending.told)
             await _enqueue(connection, jobs)
-            await connection.execute(_MARK, {"ids": ids, "deliveries": len(jobs)})
+            standings = [one.standing.value for one in pending.told]
+            await connection.execute(_MARK, {"ids": ids, "standings": standings, "deliveries": len(jobs)})
             await connection.execute(_TELL)
             return len(ids)
 
