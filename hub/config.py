@@ -136,7 +136,7 @@ class Config:
         database_pooled: whether a transaction-mode pooler stands before it.
         redis_url: None for the embedded Redis.
         webhook_secrets: only the sources that have any, oldest first as configured.
-        edits_need_approval: whether an edit of arguments takes two persons.
+        edits_need_approval: whether an edit of arguments takes two parties.
         environment: such as `production`, for error reports; so is `release`.
         warnings: sentences worth logging at the start, of what is allowed and may not be meant.
     """
@@ -261,7 +261,7 @@ def _own(env: Environment) -> Config:
         edits_need_approval=env.choice(
             "HUB_EDITS_NEED_APPROVAL",
             "no",
-            "whether another operator must approve an edit of a job's arguments before it is applied",
+            "whether another person, or between API keys another application's, must approve an edit of arguments",
             ("no", "yes"),
         )
         == "yes",

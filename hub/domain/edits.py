@@ -6,9 +6,10 @@ from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from hub.domain.effects import Certainty, Effect, StepKind
-from hub.domain.errors import Invalid, Problem
+from hub.domain.errors import Conflict, Invalid, Problem
 
 
 class EditState(StrEnum):
@@ -17,6 +18,43 @@ class EditState(StrEnum):
     PROPOSED = "proposed"
     APPLIED = "applied"
     REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who proposes an edit, or approves it.
+
+    Attributes:
+        actor: how the audit log names them.
+        application: whose API key they use; None for a person.
+    """
+
+    actor: str
+    application: UUID | None
+
+
+def check_approval(proposer: Party, approver: Party) -> None:
+    """Whether one party may approve what another has proposed.
+
+    A person may, unless they proposed it. A key may where a key of another application proposed it: all keys of one are one
+    party, and a person is not outvoted by a program that they may have the key of.
+
+    Raises:
+        Conflict: it may not.
+    """
+    if approver.application is None:
+        if proposer.actor == approver.actor:
+            raise Conflict("another person than the one who proposed it must approve it", code="edit_own")
+    elif proposer.application is None:
+        message = (
+            "a person proposed it, so another person must approve it, in the console or with the command"
+        )
+        raise Conflict(message, code="person_needed")
+    elif proposer.application == approver.application:
+        message = (
+            "a key of this application proposed it: a person must approve it, or another application's key"
+        )
+        raise Conflict(message, code="edit_own")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.domain.edits import EditState
+from hub.domain.redaction import REDACTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class ChangeView:
     old: Any
     new: Any
 
+    def veiled(self) -> "ChangeView":
+        """Where something changes, and not what."""
+        old, new = (None if value is None else REDACTED for value in (self.old, self.new))
+        return ChangeView(self.pointer, self.kind, old, new)
+
 
 @dataclass(frozen=True, slots=True)
 class EditView:
@@ -37,7 +43,7 @@ class EditView:
         reason: why.
         objection: what of the job's record stands against it; null if nothing does.
         needs_decision: it takes the scope `jobs:decide` and `decided`.
-        needs_approval: another operator must approve it.
+        needs_approval: somebody else must approve it.
         version: the job as it was looked at; hand it back, and the edit is applied to that or refused.
         proposed_by: who wanted it.
         proposed_at: when; null for a dry run.

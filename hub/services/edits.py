@@ -8,10 +8,9 @@ from uuid import UUID
 import orjson
 
 from hub.domain.access import Principal, Scope
-from hub.domain.edits import EditState, OnRecord, difference, edited, objection, stands
+from hub.domain.edits import EditState, OnRecord, Party, check_approval, difference, edited, objection, stands
 from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refusal
 from hub.domain.jobs import JobState
-from hub.domain.redaction import REDACTED
 from hub.domain.tags import retagged, tags_of
 from hub.infra.store.edits import EditRecord, EditStore, NewEdit
 from hub.infra.store.operations import Audit, Reach
@@ -126,15 +125,14 @@ class Edits:
 
         Raises:
             NotFound: there is no such job or edit.
-            Conflict: it is decided already, was proposed by the caller, or the job has changed since.
+            Conflict: it is decided already, was proposed by the caller's side, or the job has changed since.
             Forbidden: it takes somebody who may judge effects.
         """
         known = await self._inspect.get_job(principal, job)
         shown = self._recorded(known, record := await self._record(job, number))
         if shown.state is not EditState.PROPOSED:
             raise Conflict(f"this edit is {shown.state} already", code="edit_decided")
-        if shown.proposed_by == actor_of(principal):
-            raise Conflict("another person than the one who proposed it must approve it", code="edit_own")
+        check_approval(Party(record.proposed_by, record.proposed_application), _party(principal))
         _check_decided(principal, shown, decided=decided)
         audit = self._audit(principal, reason=reason, number=number, changed=_pointers(shown))
         tags = self._retagged(known, record.before, record.after)
@@ -188,7 +186,8 @@ class Edits:
         if not difference(before, after):
             raise Invalid("the edit changes nothing", code="nothing_changed")
         tags = self._retagged(job, before, after)
-        return NewEdit(job.id, job.generation, job.attempt, before, after, wanted.reason.strip(), tags)
+        reason, application = wanted.reason.strip(), _party(principal).application
+        return NewEdit(job.id, job.generation, job.attempt, before, after, reason, tags, application)
 
     def _retagged(self, job: JobDetail, before: Any, after: Any) -> tuple[str, ...]:
         spec = self._registry.jobs.get(job.job)
@@ -260,12 +259,7 @@ def _changes(before: Any, after: Any) -> list[ChangeView]:
 def _seen_by(principal: Principal, job: JobDetail, edit: EditView) -> EditView:
     if job.event_id is None or principal.may(Scope.EVENTS_READ):
         return edit
-    return replace(edit, changes=[_veiled(one) for one in edit.changes])
-
-
-def _veiled(change: ChangeView) -> ChangeView:
-    old, new = (None if value is None else REDACTED for value in (change.old, change.new))
-    return replace(change, old=old, new=new)
+    return replace(edit, changes=[one.veiled() for one in edit.changes])
 
 
 def _pointers(edit: EditView) -> list[str]:
@@ -295,6 +289,10 @@ def _not_to_be_edited(job: JobDetail) -> Refusal:
 
 def _changed(job: UUID) -> Conflict:
     return Conflict(f"the job {job} has changed since it was looked at; look again", code="just_changed")
+
+
+def _party(principal: Principal) -> Party:
+    return Party(actor_of(principal), None if principal.acts_as else principal.application)
 
 
 def _reach(principal: Principal) -> Reach:

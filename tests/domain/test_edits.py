@@ -1,14 +1,15 @@
 """What an edit changes, and what stands against it."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.edits import OnRecord, difference, edited, objection, stands
+from hub.domain.edits import OnRecord, Party, check_approval, difference, edited, objection, stands
 from hub.domain.effects import Certainty, Effect, StepKind
-from hub.domain.errors import Invalid
+from hub.domain.errors import Conflict, Invalid
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -80,3 +81,30 @@ def test_the_objection_names_the_steps_and_says_what_happens() -> None:
     assert said.startswith("step 0 (stripe POST /v1/charges) is done")
     assert "and 2 more" in said
     assert objection([]) == ""
+
+
+ADA, BOB = Party("ada", None), Party("bob", None)
+SHOP, SHOP_TOO = (Party(f"shop (key {number})", UUID(int=1)) for number in (1, 2))
+DEPOT = Party("depot (key 3)", UUID(int=2))
+
+
+@pytest.mark.parametrize(("proposer", "approver"), [(ADA, BOB), (SHOP, ADA), (SHOP, DEPOT)])
+def test_another_party_approves(proposer: Party, approver: Party) -> None:
+    """Another person; for a key any person, or the key of another application."""
+    check_approval(proposer, approver)
+
+
+@pytest.mark.parametrize(
+    ("proposer", "approver", "code"),
+    [
+        (ADA, ADA, "edit_own"),
+        (SHOP, SHOP, "edit_own"),
+        (SHOP, SHOP_TOO, "edit_own"),
+        (ADA, SHOP, "person_needed"),
+    ],
+)
+def test_nobody_approves_their_own(proposer: Party, approver: Party, code: str) -> None:
+    """Nor does an application with another key, nor any key what a person has proposed."""
+    with pytest.raises(Conflict) as said:
+        check_approval(proposer, approver)
+    assert said.value.code == code

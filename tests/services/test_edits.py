@@ -13,13 +13,14 @@ from hub import Backoff, EventModel, JobContext, job
 from hub.domain.access import Principal, Role, Scope
 from hub.domain.edits import EditState
 from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from hub.domain.ids import KeyId
 from hub.domain.redaction import REDACTED
 from hub.services.edits import Wanted
 from hub.services.timeline import Part
 from tests.services import shop
 from tests.services.conftest import Start
 from tests.services.deliveries import SETTINGS, delivery, source
-from tests.services.engine import Engine
+from tests.services.engine import Engine, principal
 from tests.services.shop import says
 
 ADA = Principal.of_operator(uuid4(), "ada", Role.OPERATOR)
@@ -227,6 +228,33 @@ async def test_another_person_approves(start: Start, server: shop.Server) -> Non
     assert server.effects == ["book"]
     noted = await engine.sql("SELECT actor, action FROM audit_log ORDER BY id")
     assert [tuple(row) for row in noted] == [("ada", "job.edit_propose"), ("bob", "job.edit_approve")]
+
+
+async def test_keys_of_one_application_are_one_party(start: Start, server: shop.Server) -> None:
+    """Another key of the proposer's does not approve; another application's does, and a person."""
+    engine = await start(charge, environ=APPROVED)
+    edits, one = engine.hub.edits, await principal(engine.hub, "one")
+    same, other = replace(one, key=KeyId(uuid4())), await principal(engine.hub, "two")
+    for approver in (other, ADA):
+        made = await refused(engine, server)
+        await edits.edit(one, made, to("book"))
+        with pytest.raises(Conflict) as said:
+            await edits.approve(same, made, 1)
+        assert said.value.code == "edit_own"
+        assert (await engine.job(made)).args == {"item": "bok"}
+        assert (await edits.approve(approver, made, 1)).state is EditState.APPLIED
+        await engine.work()
+
+
+async def test_a_key_does_not_approve_for_a_person(start: Start, server: shop.Server) -> None:
+    """It may be their own."""
+    engine = await start(charge, environ=APPROVED)
+    made = await refused(engine, server)
+    await engine.hub.edits.edit(ADA, made, to("book"))
+    with pytest.raises(Conflict) as said:
+        await engine.hub.edits.approve(await principal(engine.hub, "one"), made, 1)
+    assert said.value.code == "person_needed"
+    assert (await engine.job(made)).state == "failed"
 
 
 @pytest.mark.parametrize("approved", [False, True])

@@ -23,6 +23,7 @@ class NewEdit:
     Attributes:
         generation: of the job when it was looked at; so is `attempt`. To another job than that it is not applied.
         tags: what the job is to be found by with the new arguments.
+        application: whose key proposes it; None for a person.
     """
 
     job: UUID
@@ -32,11 +33,12 @@ class NewEdit:
     after: Any = field(repr=False)
     reason: str
     tags: tuple[str, ...]
+    application: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
 class EditRecord:
-    """An edit as it was read."""
+    """An edit as it was read. `proposed_application`: whose key proposed it; None for a person."""
 
     job: UUID
     number: int
@@ -47,6 +49,7 @@ class EditRecord:
     reason: str
     state: str
     proposed_by: str
+    proposed_application: UUID | None
     proposed_at: datetime
     decided_by: str | None
     decided_at: datetime | None
@@ -54,8 +57,8 @@ class EditRecord:
 
 
 _COLUMNS = """
-    job_id, number, generation, attempt, args_before, args_after, reason, state, proposed_by, proposed_at, decided_by,
-    decided_at, decision
+    job_id, number, generation, attempt, args_before, args_after, reason, state, proposed_by, proposed_application,
+    proposed_at, decided_by, decided_at, decision
 """
 
 # What other arguments would not fit: see hub.domain.edits.stands.
@@ -80,12 +83,12 @@ WITH before AS (SELECT j.id, j.state, {UNCERTAIN} AS uncertain FROM jobs j WHERE
 """  # noqa: S608 - the parts are constants
 _INSERT = """
     INSERT INTO job_edits (job_id, number, generation, attempt, args_before, args_after, reason, state, proposed_by,
-                           decided_by, decided_at)
+                           proposed_application, decided_by, decided_at)
     SELECT m.id, coalesce((SELECT max(e.number) FROM job_edits e WHERE e.job_id = m.id), 0) + 1, :generation, :attempt,
         CAST(:before AS jsonb), CAST(:after AS jsonb), :reason,
 """
-_APPLIED = f"{_INSERT} 'applied', :actor, :actor, now() FROM moved m RETURNING number"
-_PROPOSED = f"{_INSERT} 'proposed', :actor, NULL, NULL FROM moved m RETURNING number"
+_APPLIED = f"{_INSERT} 'applied', :actor, :proposer, :actor, now() FROM moved m RETURNING number"
+_PROPOSED = f"{_INSERT} 'proposed', :actor, :proposer, NULL, NULL FROM moved m RETURNING number"
 _DECIDED = """
     decided_by = :actor, decided_at = now(), decision = :decision
     FROM moved m WHERE e.job_id = m.id AND e.number = :number RETURNING e.number
@@ -144,7 +147,7 @@ class EditStore:
         return await self._write(_APPLY, edit, reach, audit, decided=decided)
 
     async def propose(self, edit: NewEdit, reach: Reach, audit: Audit) -> int | None:
-        """Write it down for another person to approve; gives its number."""
+        """Write it down for another party to approve; gives its number."""
         return await self._write(_PROPOSE, edit, reach, audit, decided=True)
 
     async def approve(
@@ -197,6 +200,7 @@ class EditStore:
             "after": orjson.dumps(edit.after).decode(),
             "tags": orjson.dumps(edit.tags).decode(),
             "reason": edit.reason,
+            "proposer": edit.application,
             "decided": decided,
         }
         values |= self._values(reach, audit)

@@ -88,7 +88,8 @@ def endpoints() -> tuple[Endpoint, ...]:
         Endpoint(
             "POST", "/v1/jobs/{id}/edits/{number}/approve", approve, Scope.JOBS_OPERATE, "approveEdit", "Jobs",
             "Approve a proposed edit",
-            "Another person than the one who proposed it. It is applied to the job as it was then, or refused.",
+            "A key approves what a key of another application has proposed. What a person has proposed, another person approves,"
+            " in the console or with the command. It is applied to the job as it was then, or refused.",
             _ANSWER, body=why, refusals=(404, 409),
         ),
         Endpoint(
