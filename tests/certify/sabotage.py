@@ -34,10 +34,10 @@ def commit(sabotage: Sabotage) -> None:
 
 
 def _no_fence() -> None:
-    for name in ("_SETTLE", "_SETTLE_MORE"):
-        _rewrite(
-            settlements,
-            name,
+    made = {
+        (more, failing): _changed(
+            settlements._statement(more=more, failing=failing),
+            "the settlement",
             ("j.attempt = d.attempt AND j.state = 'running' AND j.worker_id = :worker", "true"),
             # The history would refuse a second line for the same attempt.
             (
@@ -45,6 +45,10 @@ def _no_fence() -> None:
                 "FROM moved m JOIN done d ON d.job = m.id ON CONFLICT DO NOTHING",
             ),
         )
+        for more in (True, False)
+        for failing in (True, False)
+    }
+    _replace(settlements, "_statement", lambda *, more, failing: made[more, failing])
     _rewrite(
         step_lines,
         "_RECORD",
@@ -96,13 +100,16 @@ def _no_key() -> None:
 
 
 def _rewrite(module: ModuleType, name: str, *changes: tuple[str, str]) -> None:
-    statement: TextClause = getattr(module, name)
+    _replace(module, name, _changed(getattr(module, name), f"{module.__name__}.{name}", *changes))
+
+
+def _changed(statement: TextClause, name: str, *changes: tuple[str, str]) -> TextClause:
     sql = statement.text
     for old, new in changes:
         if old not in sql:
-            raise LookupError(f"{module.__name__}.{name} has changed: it has no {old!r}")
+            raise LookupError(f"{name} has changed: it has no {old!r}")
         sql = sql.replace(old, new)
-    _replace(module, name, text(sql))
+    return text(sql)
 
 
 def _replace(owner: Any, name: str, value: Any) -> None:

@@ -51,6 +51,10 @@ ACTIONS = {
     for store in (execution, settlements, steps, waits)
     for name, value in vars(store).items()
     if isinstance(value, TextClause) and name not in _NO_ACTION
+} | {
+    id(settlements._statement(more=more, failing=failing)): "settle_more" if more else "settle"
+    for more in (True, False)
+    for failing in (True, False)
 }
 
 
