@@ -68,8 +68,8 @@ async def test_what_failed_is_planned_seen_and_retried(desk: Desk, look_at: Look
     await page.get_by_label("Jobs a second").fill("1000")
     await page.get_by_role("button", name="Make a dry run").click()
     await page.get_by_role("heading", name="Nothing was touched").wait_for()
-    assert await page.get_by_text("27 safe").count() == 1
-    assert await page.get_by_text("3 uncertain").count() == 1
+    assert await page.get_by_text("27 safe", exact=True).count() == 1
+    assert await page.get_by_text("3 uncertain", exact=True).count() == 1
     await page.get_by_placeholder("Reason").fill("the provider is back")
     await page.get_by_role("button", name="Start: retry 27 jobs").click()
     await page.get_by_text("The first jobs are released within a second").wait_for()
