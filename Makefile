@@ -9,7 +9,7 @@ SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_inf
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 COMPILE_DEV = $(COMPILE) --group dev --constraint requirements.lock
 
-.PHONY: help setup demo test certify sabotage check lint types imports lock-check schema-check bench scale drills machines lock clean
+.PHONY: help setup demo test certify sabotage check lint types imports lock-check schema-check bench browser scale drills machines lock clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
