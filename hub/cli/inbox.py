@@ -16,7 +16,7 @@ from .options import as_json as json_option
 from .options import cursor as cursor_option
 from .options import limit as limit_option
 from .options import reason as reason_option
-from .output import age, print_fields, print_json, print_line, print_note, print_table
+from .output import age, print_fields, print_json, print_line, print_more, print_table
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -80,8 +80,7 @@ def list_errors(  # noqa: PLR0913 - its options
         [_row(group) for group in page.items],
         empty="No such failures.",
     )
-    if page.next_cursor:
-        print_note(f"There are more: --cursor {page.next_cursor}")
+    print_more(page.next_cursor)
 
 
 @errors.command()

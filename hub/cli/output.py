@@ -78,6 +78,12 @@ def print_note(line: str) -> None:
     Console(stderr=True, highlight=False).print(Text(printable(line)), soft_wrap=True)
 
 
+def print_more(cursor: str | None) -> None:
+    """How to go on with a list that is not at its end."""
+    if cursor:
+        print_note(f"There are more: --cursor {cursor}")
+
+
 def cell(value: object) -> Text:
     """A value as a table shows it."""
     if value is None:

@@ -28,7 +28,7 @@ from .options import as_json as json_option
 from .options import cursor as cursor_option
 from .options import limit as limit_option
 from .options import reason as reason_option
-from .output import age, duration, print_fields, print_json, print_line, print_note, print_table
+from .output import age, duration, print_fields, print_json, print_line, print_more, print_note, print_table
 from .plan_watch import watch as watched
 
 _DEFAULTS = Settings()
@@ -137,8 +137,7 @@ def list_plans(*, states: Sequence[str], limit: int, cursor: str | None, as_json
         [_row(plan) for plan in page.items],
         empty="No plans yet: hub plans create 'state:failed'",
     )
-    if page.next_cursor:
-        print_note(f"There are more: --cursor {page.next_cursor}")
+    print_more(page.next_cursor)
 
 
 @plans.command()

@@ -5,7 +5,7 @@ from typing import Any
 from hub.domain.search import Query
 from hub.services.finding import SearchedPage
 
-from .output import print_note
+from .output import print_more, print_note
 
 
 def tell_the_rest(page: SearchedPage[Any], query: Query) -> None:
@@ -16,5 +16,5 @@ def tell_the_rest(page: SearchedPage[Any], query: Query) -> None:
         print_note(
             f"Searched back to {page.searched_to:%Y-%m-%d %H:%M} UTC; to go on: --cursor {page.next_cursor}"
         )
-    elif page.next_cursor:
-        print_note(f"There are more: --cursor {page.next_cursor}")
+    else:
+        print_more(page.next_cursor)

@@ -12,12 +12,12 @@ from typing import TypeVar
 from uuid import UUID
 
 from hub.domain.jobs import JobState
-from hub.domain.search import EVENTS, Kind, Moment, Name, Query, Term
+from hub.domain.search import EVENTS, Kind, Moment, Name, Query, Term, is_id
 from hub.infra.store.finding import EVENTS as EVENTS_TABLE
 from hub.infra.store.finding import JOBS as JOBS_TABLE
 from hub.infra.store.finding import FindingStore, Span, Table
 from hub.infra.store.reading import Where
-from hub.services.searching import causes_of, first_id, is_id, time_of, where_of
+from hub.services.searching import causes_of, first_id, time_of, where_of
 from hub.services.views import Page
 
 T = TypeVar("T")

@@ -1,6 +1,5 @@
 """Searches as conditions of statements. Values are bound; what is written into the text of a statement are constants of ours."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -9,12 +8,11 @@ from uuid import UUID
 
 import orjson
 
-from hub.domain.search import EVENTS, Comparison, Kind, Moment, Name, Query, Term, Value
+from hub.domain.search import EVENTS, Comparison, Kind, Moment, Name, Query, Term, Value, is_id
 from hub.infra.store.reading import Where
 
 # An id is made by a web process's clock, a row's time by the database's: how far the two may differ.
 _SKEW = 5 * 60 * 1000  # milliseconds
-_UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 _JOB_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
@@ -240,11 +238,6 @@ def first_id(at: datetime, *, early: bool) -> UUID:
     """The lowest UUIDv7 that a row of this time can have, or, not early, one above all that rows before it can have."""
     milliseconds = int(at.timestamp() * 1000) + (-_SKEW if early else _SKEW)
     return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)  # RFC 9562, 5.7
-
-
-def is_id(word: str) -> bool:
-    """Whether a word is an id of the hub's, or looks like one."""
-    return _UUID.fullmatch(word) is not None
 
 
 def _literal(text: str) -> str:

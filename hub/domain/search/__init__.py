@@ -9,7 +9,7 @@ from hub.domain.search.completion import Suggestion, Vocabulary, complete
 from hub.domain.search.fields import EVENTS, JOBS, Field, Kind, Language
 from hub.domain.search.parsing import MAX_LENGTH, MAX_TERMS, MAX_TEXTS, MAX_VALUES, parse
 from hub.domain.search.query import Comparison, Moment, Name, Query, Term, Value
-from hub.domain.search.values import NotUnderstood
+from hub.domain.search.values import NotUnderstood, is_id
 
 __all__ = [
     "EVENTS",
@@ -31,5 +31,6 @@ __all__ = [
     "Value",
     "Vocabulary",
     "complete",
+    "is_id",
     "parse",
 ]

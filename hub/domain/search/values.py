@@ -85,8 +85,13 @@ def _exact(field: Field, piece: Piece) -> Name:
     return Name(piece.text)
 
 
+def is_id(word: str) -> bool:
+    """Whether a word is an id of the hub's, or looks like one."""
+    return _UUID.fullmatch(word) is not None
+
+
 def _id(field: Field, piece: Piece) -> UUID:
-    if not _UUID.fullmatch(piece.text):
+    if not is_id(piece.text):
         _refuse(field, piece, f"takes whole ids, as {field.example}")
     return UUID(piece.text)
 
