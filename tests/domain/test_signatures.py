@@ -319,9 +319,10 @@ def test_several_signatures_may_stand_in_one_header() -> None:
     assert STAMPED.verify({"stripe-signature": flood}, b"{}", [SECRET], NOW) is Refused.MISMATCH
 
 
-@given(body=st.text(), secret=st.text(st.characters(codec="utf-8"), min_size=1))
+# Stripe's library takes a secret of nothing but blanks for none.
+@given(body=st.text(), secret=st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip))
 def test_stripes_library_accepts_what_we_sign_and_we_what_it_signs(body: str, secret: str) -> None:
-    """Both ways, for any text and any secret."""
+    """Both ways, for any text and any secret that is one."""
     now = datetime.now(UTC)
     ours = sign_stamped(body.encode(), secret, int(now.timestamp()))
     theirs = stripe.WebhookSignature.generate_signature_header(body, secret, int(now.timestamp()))
