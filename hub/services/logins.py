@@ -1,6 +1,6 @@
 """Logging in and out. Nothing here tells apart, in words or in time, who exists, who is locked out and whose guess is wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -171,12 +171,19 @@ class Logins:
             raise LoginRefused("this operator is disabled")
         return token
 
-    async def session(self, token: str) -> Session | None:
-        """Who a cookie's token belongs to; None if it is none, or the session has ended. Raises Unavailable."""
+    async def session(self, token: str, *, used: bool = True) -> Session | None:
+        """Who a cookie's token belongs to; None if it is none, or the session has ended. `used`: its end moves on.
+
+        Raises Unavailable.
+        """
         if not is_token(token):
             return None
-        live = await self._store.seen(digest_of(token))
+        live = await self._store.seen(digest_of(token), used=used)
         return None if live is None else self._session(live, token)
+
+    async def standing(self, sessions: Collection[UUID]) -> Mapping[UUID, Role]:
+        """Those of these sessions that have not ended, and the role that each gives now. Raises Unavailable."""
+        return await self._store.standing(sessions)
 
     async def is_own_password(self, session: Session, password: str) -> bool:
         """Whether this is the password of who is logged in; a wrong one counts as a wrong log-in."""

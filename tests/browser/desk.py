@@ -23,7 +23,7 @@ class Known:
     def __init__(self, role: Role = Role.ADMIN) -> None:
         self.role = role
 
-    async def of(self, _request: web.Request) -> Visitor | None:
+    async def of(self, _request: web.Request, *, used: bool = True) -> Visitor | None:  # noqa: ARG002 - theirs never ends
         """Ada, whatever she may do at the moment."""
         principal = Principal.of_operator(UUID(int=7), "ada@example.com", self.role)
         return Visitor(principal, "Ada Lovelace", self.role, "token-of-this-session")

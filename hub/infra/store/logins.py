@@ -1,6 +1,6 @@
 """Who gets in: passwords, one-time links and identities on one side, sessions on the other."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -139,9 +139,14 @@ WITH found AS (
 ), touched AS (
     UPDATE sessions s SET
         last_seen_at = now(), expires_at = least(now() + CAST(:idle AS interval), s.created_at + CAST(:whole AS interval))
-    FROM found f WHERE s.id = f.id AND f.last_seen_at < now() - interval '1 minute'
+    FROM found f WHERE :used AND s.id = f.id AND f.last_seen_at < now() - interval '1 minute'
 )
 SELECT id, operator_id, email, name, role, kind, created_at, now() - created_at, has_password FROM found
+""")
+
+_STANDING = text("""
+SELECT s.id, o.role FROM sessions s JOIN operators o ON o.id = s.operator_id
+WHERE s.id = ANY(:sessions) AND s.revoked_at IS NULL AND s.expires_at > now() AND o.disabled_at IS NULL
 """)
 
 _SESSIONS = text("""
@@ -193,13 +198,18 @@ class LoginStore:
         [(good,)] = await self._database.run(_LINK_IS_GOOD, {"link": link})
         return bool(good)
 
-    async def seen(self, digest: bytes) -> LiveSession | None:
-        """The session with a token of this digest, if it has not ended; its end moves on."""
-        rows = await self._database.run(_SEEN, {"digest": digest, **self._lasts})
+    async def seen(self, digest: bytes, *, used: bool) -> LiveSession | None:
+        """The session with a token of this digest, if it has not ended; its end moves on if it is used."""
+        rows = await self._database.run(_SEEN, {"digest": digest, "used": used, **self._lasts})
         if not rows:
             return None
         session, operator, email, name, role, kind, *rest = rows[0]
         return LiveSession(session, operator, email, name, Role(role), LoginKind(kind), *rest)
+
+    async def standing(self, sessions: Collection[UUID]) -> dict[UUID, Role]:
+        """Those of these sessions that have not ended, and the role that each gives now."""
+        rows = await self._database.run(_STANDING, {"sessions": list(sessions)})
+        return {session: Role(role) for session, role in rows}
 
     async def sessions(self, operator: UUID) -> list[StoredSession]:
         """An operator's sessions that have not ended, newest first."""

@@ -14,6 +14,7 @@ from hub.web.calls import Call, call_of
 from hub.web.console import guard
 from hub.web.console.addresses import HOME
 from hub.web.console.assets import Assets
+from hub.web.console.audience import Audience
 from hub.web.console.live import Streams
 from hub.web.console.page import Page, Visit
 from hub.web.console.rendering import HEADERS, Renderer
@@ -41,7 +42,7 @@ class Console:
         self._visitors = visitors
         self._bodies = bodies
         self._assets = Assets.make()
-        self._streams = Streams()
+        self._streams = Streams(Audience(hub.logins.standing))
         self._pages = pages()
         self._renderer = Renderer(self._assets, hub.clock, [page.path for page in self._pages])
 
@@ -67,7 +68,7 @@ class Console:
             visitor = None
             call.tell = lambda told: self._told(told, self._visit(request, call, page, visitor))
             refuse_nul(request)
-            visitor = await self._visitors.of(request)
+            visitor = await self._visitors.of(request, used=not page.streams)
             if visitor is None and not page.open:
                 return _to_login(request, page)
             if visitor is not None and page.scope is not None and not visitor.may(page.scope):

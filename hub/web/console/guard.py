@@ -27,10 +27,13 @@ class Guard:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    async def of(self, request: web.Request) -> Visitor | None:
-        """Who sends this request; None if they have not logged in. Raises Unavailable."""
+    async def of(self, request: web.Request, *, used: bool) -> Visitor | None:
+        """Who sends this request; None if they have not logged in. `used`: it moves the end of their session.
+
+        Raises Unavailable.
+        """
         token = session_token(self._hub.config.web, request)
-        session = await self._hub.logins.session(token) if token else None
+        session = await self._hub.logins.session(token, used=used) if token else None
         if session is None:
             return None
         return Visitor(session.principal, session.name, session.role, form_token(session.token), session)

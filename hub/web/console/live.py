@@ -10,22 +10,30 @@ from contextlib import suppress
 from aiohttp import web
 from multidict import CIMultiDict
 
-from hub.domain.errors import Unavailable
+from hub.domain.errors import HubError
+from hub.web.console.audience import Audience, Reader
+from hub.web.console.visitor import Visitor
 
-# The browser comes back by itself, and whether it is still allowed is asked then.
-_LASTS = 300.0
+_LASTS = 300.0  # then the browser comes back by itself
 _SILENCE = 15.0  # proxies close what says nothing for long
+
+_FULL = "This page does not update by itself, as too many are followed already: load it again to see how it stands."
+_OUT = "This page no longer updates by itself, as you are logged out or have another role now: load it again."
+
+Part = Callable[[], Awaitable[str]]
 
 
 class Streams:
     """The streams of one web process.
 
     Args:
-        most: at once; each is a connection and a query a second.
+        audience: who reads them.
+        patience: seconds for a browser that takes nothing.
     """
 
-    def __init__(self, most: int = 200) -> None:
-        self._free = most
+    def __init__(self, audience: Audience, *, patience: float = 10.0) -> None:
+        self._audience = audience
+        self._patience = patience
         self._stopping = asyncio.Event()
 
     async def stop(self, _app: web.Application) -> None:
@@ -35,55 +43,82 @@ class Streams:
     async def follow(
         self,
         request: web.Request,
+        visitor: Visitor,
         headers: Mapping[str, str],
-        part: Callable[[], Awaitable[str]],
+        part: Part,
         *,
         every: float = 1.0,
     ) -> web.StreamResponse:
-        """Send a part of a page whenever it has changed, until the browser leaves or the server stops.
+        """Send a part of a page whenever it has changed, until the browser leaves, its session ends or the server stops.
+
+        Whoever finds no room is told so by an event: browsers show scripts nothing of another answer.
 
         Args:
             request: of the browser.
+            visitor: who follows.
             headers: of every page.
             part: makes it; its errors end the stream.
             every: seconds between two looks.
-
-        Raises:
-            Unavailable: too many follow already.
         """
-        if self._free <= 0:
-            raise Unavailable("too many pages are followed live already")
         response = web.StreamResponse(headers=CIMultiDict(headers))
         response.headers["Content-Type"] = "text/event-stream"
         # Some proxies collect an answer before they pass it on.
         response.headers["X-Accel-Buffering"] = "no"
-        self._free -= 1
-        try:
+        if not self._audience.has_room_for(visitor):
+            await self._begin(request, response, _event(_FULL, "note"))
+            return response
+        with self._audience.joined_by(visitor) as reader:
             # A first one before anything is sent, so that an error is answered as one.
             first = await part()
-            await response.prepare(request)
-            if request.method != "HEAD":
-                await response.write(_event(first))
-                await self._go_on(response, part, first, every)
-        except ConnectionError:
-            pass  # the browser has left
-        finally:
-            self._free += 1
+            try:
+                await self._begin(request, response, _event(first))
+                if request.method != "HEAD":
+                    await self._go_on(request, response, reader, part, first, every)
+            except HubError:
+                pass  # the browser comes back, and is told as a page is
+            except ConnectionError:
+                _cut_off(request)
+            except Exception:
+                _cut_off(request)  # what was begun cannot be answered otherwise any more
+                raise
         return response
 
+    async def _begin(self, request: web.Request, response: web.StreamResponse, event: bytes) -> None:
+        await response.prepare(request)
+        if request.method != "HEAD":
+            await self._send(response, event)
+
     async def _go_on(
-        self, response: web.StreamResponse, part: Callable[[], Awaitable[str]], shown: str, every: float
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        reader: Reader,
+        part: Part,
+        shown: str,
+        every: float,
     ) -> None:
         loop = asyncio.get_running_loop()
         ends, spoken = loop.time() + _LASTS, loop.time()
         while loop.time() < ends and not await self._stopped_within(every):
+            if request.transport is None:
+                return  # the browser has left, which nothing else tells before something is sent
+            if not await self._audience.is_in(reader):
+                await self._send(response, _event(_OUT, "note"))
+                return
             made = await part()
             if made != shown:
-                await response.write(_event(made))
+                await self._send(response, _event(made))
                 shown, spoken = made, loop.time()
             elif loop.time() - spoken > _SILENCE:
-                await response.write(b":\n\n")
+                await self._send(response, b":\n\n")
                 spoken = loop.time()
+
+    async def _send(self, response: web.StreamResponse, event: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await response.write(event)
+        except TimeoutError:
+            raise ConnectionError("the browser takes nothing") from None
 
     async def _stopped_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):
@@ -92,5 +127,13 @@ class Streams:
         return self._stopping.is_set()
 
 
-def _event(html: str) -> bytes:
-    return "".join(f"data: {line}\n" for line in html.splitlines()).encode() + b"\n"
+def _cut_off(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _event(text: str, kind: str = "") -> bytes:
+    """As the standard writes them: a kind that is not given is `message`."""
+    lines = [f"event: {kind}"] if kind else []
+    lines += [f"data: {line}" for line in text.splitlines()]
+    return "\n".join((*lines, "", "")).encode()

@@ -29,7 +29,8 @@ class Page:
         scope: what the operator's role must hold; None where it is enough to have logged in.
         section: the entry of the navigation it belongs to.
         open: it needs no login.
-        streams: it goes on answering until the browser leaves, so it is not a slow request.
+        streams: it goes on answering until the browser leaves, so it is not a slow request; and it is loaded by itself,
+            so it is no sign of anybody at the keyboard, which would move the end of their session.
     """
 
     method: Literal["GET", "POST"]
@@ -90,7 +91,9 @@ class Visit:
 
     async def follow(self, part: Callable[[], Awaitable[str]], *, every: float = 1.0) -> web.StreamResponse:
         """Send a part of a page whenever it has changed; see `hub.web.console.live`."""
-        return await self.streams.follow(self.request, self.renderer.headers, part, every=every)
+        if self.visitor is None:
+            raise RuntimeError("an open page is followed by nobody")
+        return await self.streams.follow(self.request, self.visitor, self.renderer.headers, part, every=every)
 
     def fragment(self, template: str, **values: Any) -> str:
         """A part of a page, as live updates send it."""

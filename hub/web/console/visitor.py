@@ -34,6 +34,6 @@ class Visitor:
 class Visitors(Protocol):
     """Whoever knows who has logged in."""
 
-    async def of(self, request: web.Request) -> Visitor | None:
-        """Who sends this request; None if they have not logged in."""
+    async def of(self, request: web.Request, *, used: bool) -> Visitor | None:
+        """Who sends this request; None if they have not logged in. `used`: it moves the end of their session."""
         ...

@@ -1,19 +1,54 @@
-// <div data-live="/console/…">: the server sends the part anew whenever it has changed.
+// <div data-live="/console/…">: the server sends the part anew whenever it has changed, while somebody can see it.
 {
+  const LOST = "This page no longer updates by itself: load it again to see how it stands.";
+  const writing = () => document.activeElement.matches("input, textarea, select");
+
+  const show = (element, html) => {
+    // What the reader is in the middle of is not taken from under their hands.
+    if (element.contains(document.activeElement) && writing()) return false;
+    const part = new DOMParser().parseFromString(html, "text/html").body;
+    element.replaceChildren(...part.childNodes);
+    const end = element.querySelector("[data-live-end]");
+    // The rest of the page is loaded anew, too, unless its reader is writing something.
+    if (end?.dataset.liveEnd && !writing()) location.replace(end.dataset.liveEnd);
+    return end !== null;
+  };
+
+  const say = (element, text) => {
+    const note = document.createElement("p");
+    note.className = "soft";
+    note.role = "status";
+    note.textContent = text;
+    element.after(note);
+  };
+
   const follow = (element) => {
-    const source = new EventSource(element.dataset.live);
-    source.onmessage = (event) => {
-      // What the reader is in the middle of is not taken from under their hands.
-      if (element.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) return;
-      const part = new DOMParser().parseFromString(event.data, "text/html").body;
-      element.replaceChildren(...part.childNodes);
-      const end = element.querySelector("[data-live-end]");
-      if (!end) return;
-      source.close();
-      // The rest of the page is loaded anew, too, unless its reader is writing something.
-      if (end.dataset.liveEnd && !document.activeElement.matches("input, textarea, select")) location.replace(end.dataset.liveEnd);
+    let source = null;
+    const stop = () => source?.close();
+    const over = () => {
+      stop();
+      document.removeEventListener("visibilitychange", turn);
     };
-    window.addEventListener("pagehide", () => source.close());
+    const lost = (text) => {
+      over();
+      say(element, text);
+    };
+    const start = () => {
+      source = new EventSource(element.dataset.live);
+      source.onmessage = (event) => {
+        if (show(element, event.data)) over();
+      };
+      // Why there is no more to come: too many pages are followed, or the reader is logged out.
+      source.addEventListener("note", (event) => lost(event.data));
+      source.onerror = () => {
+        if (source.readyState === EventSource.CLOSED) lost(LOST);
+      };
+    };
+    // A browser has few connections to a host: a page that nobody sees keeps none.
+    const turn = () => (document.hidden ? stop() : start());
+    document.addEventListener("visibilitychange", turn);
+    window.addEventListener("pagehide", stop);
+    if (!document.hidden) start();
   };
   document.querySelectorAll("[data-live]").forEach(follow);
 }
