@@ -117,6 +117,18 @@ async def test_the_page_of_a_job_follows_it_to_its_end(desk: Desk) -> None:
     desk.check()
 
 
+async def test_a_page_beyond_those_that_are_followed_says_so(desk: Desk) -> None:
+    """And is all there, as it was when it was loaded."""
+    job, _ = await fill(desk.hub)
+    await desk.hub.operate.retry(PRINCIPAL, job)
+    for _ in range(5):
+        await desk.open(f"/console/jobs/{job}")
+    page = await desk.open(f"/console/jobs/{job}")
+    await page.get_by_text("does not update by itself").wait_for()
+    assert await page.locator("#why").count() == 1
+    await desk.judge(page)
+
+
 async def test_a_viewer_sees_no_secret_and_no_button(desk: Desk) -> None:
     """Of the job all but what changes it; of the webhook nothing that looks like a secret."""
     job, event = await fill(desk.hub)
