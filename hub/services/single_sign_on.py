@@ -6,7 +6,7 @@ with it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -49,6 +49,21 @@ class Returned:
     error: str
     issuer: str | None
     cookie: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Somebody who has come back and is let in.
+
+    Attributes:
+        token: of their session.
+        next_path: where they wanted to go.
+        stays_admin: their groups give less, but they are the last administrator.
+    """
+
+    token: str = field(repr=False)
+    next_path: str
+    stays_admin: bool
 
 
 class SingleSignOn:
@@ -104,8 +119,8 @@ class SingleSignOn:
         await self._store.add_state(digest_of(state), pending)
         return address
 
-    async def finish(self, returned: Returned, visitor: Visitor) -> tuple[str, str]:
-        """Let somebody in who comes back; gives the session's token, and where they wanted to go.
+    async def finish(self, returned: Returned, visitor: Visitor) -> Welcome:
+        """Let somebody in who comes back.
 
         Raises:
             LoginRefused: they are not let in.
@@ -128,7 +143,8 @@ class SingleSignOn:
         person = person_of(claims, self._settings.groups_claim)
         if person is None:
             raise self._refused(LoginRefused(_STRANGER, "the token names nobody"))
-        return await self._logins.by_identity(await self._known(person), visitor), pending.next_path
+        operator, kept = await self._known(person)
+        return Welcome(await self._logins.by_identity(operator, visitor), pending.next_path, kept)
 
     async def _pending(self, returned: Returned) -> PendingLogin:
         pending = (
@@ -138,20 +154,21 @@ class SingleSignOn:
             raise self._refused(LoginRefused(_STALE))
         return pending
 
-    async def _known(self, person: Person) -> UUID:
-        """The operator that somebody is. Raises LoginRefused."""
+    async def _known(self, person: Person) -> tuple[UUID, bool]:
+        """The operator that somebody is, and whether they stay an administrator against their groups. Raises LoginRefused."""
         email = email_of(person.email) if person.email else None
         granted = role_among(person.groups, self._settings.roles)
         known = await self._store.identity(self._settings.issuer, person.subject, email)
         if known is None:
-            return await self._made(person, email, granted)
+            return await self._made(person, email, granted), False
         if known.disabled:
             raise self._refused(LoginRefused(_STRANGER, f"{known.email} is disabled"))
+        kept = False
         if not known.bound:
             await self._bind(known, person)
         elif known.role_by_provider:
-            await self._follow(known, granted)
-        return known.operator
+            kept = await self._follow(known, granted)
+        return known.operator, kept
 
     async def _made(self, person: Person, email: str | None, granted: Role | None) -> UUID:
         if granted is None or email is None or misfits(email, person.name):
@@ -171,8 +188,11 @@ class SingleSignOn:
         if not bound:
             raise self._refused(LoginRefused(_STRANGER, f"{known.email} has just become somebody else"))
 
-    async def _follow(self, known: Identity, granted: Role | None) -> None:
-        """The role is what the groups say now; without one, whoever had it is out."""
+    async def _follow(self, known: Identity, granted: Role | None) -> bool:
+        """The role is what the groups say now; without one, whoever had it is out.
+
+        Gives whether it stays all the same, as it is the last administrator's.
+        """
         if granted is None:
             await self._store.end_all(
                 known.operator,
@@ -181,10 +201,14 @@ class SingleSignOn:
                 detail='{"why": "no group gives a role any more"}',
             )
             raise self._refused(LoginRefused(_STRANGER, f"no group of {known.email} gives a role any more"))
-        if granted is not known.role:
-            await self._store.set_provided_role(
-                known.operator, granted, audit=self._new_id(), actor=known.email
-            )
+        if granted is known.role:
+            return False
+        detail = orjson.dumps({"role": granted, "by": "identity provider"}).decode()
+        audit = Audit(self._new_id(), known.email, detail)
+        if await self._operators.follow_role(known.operator, granted, audit):
+            return False
+        self._log.warning("the last administrator stays one", operator=str(known.operator), provided=granted)
+        return True
 
     def _refused(self, refused: LoginRefused) -> LoginRefused:
         self._log.warning("log-in refused", why=refused.why)

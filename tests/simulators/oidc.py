@@ -37,6 +37,7 @@ class Grant:
     redirect: str
     nonce: str
     challenge: str
+    person: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class Provider:
     """One provider.
 
     Attributes:
-        person: what it says of whoever comes.
+        person: what it says of whoever comes, as they come.
         claims: put over the claims of every token; None takes one away.
         sign: makes the token of claims; None for the provider's own key.
         denies: sends everybody back with this error.
@@ -105,7 +106,9 @@ class Provider:
             back["error"] = self.denies
         else:
             back["code"] = token_urlsafe(16)
-            self.grants[back["code"]] = Grant(query["redirect_uri"], query["nonce"], query["code_challenge"])
+            self.grants[back["code"]] = Grant(
+                query["redirect_uri"], query["nonce"], query["code_challenge"], {**self.person}
+            )
         return web.Response(status=303, headers={"Location": f"{query['redirect_uri']}?{urlencode(back)}"})
 
     async def _token(self, request: web.Request) -> web.Response:
@@ -136,7 +139,7 @@ class Provider:
         claims = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": grant.nonce}
         claims = {
             name: value
-            for name, value in {**claims, **self.person, **self.claims}.items()
+            for name, value in {**claims, **grant.person, **self.claims}.items()
             if value is not None
         }
         return self.sign(claims) if self.sign else signed(claims, self.key)

@@ -1,5 +1,6 @@
 """Logging in through an identity provider that serves on a socket, with good answers, forged ones and those of others."""
 
+import asyncio
 import base64
 import hmac
 from collections.abc import AsyncIterator, Callable
@@ -47,10 +48,18 @@ async def place(provider: Provider, database_url: str, redis_url: str, steady: C
         HUB_OIDC_ISSUER=provider.issuer,
         HUB_OIDC_CLIENT_ID=CLIENT,
         HUB_OIDC_CLIENT_SECRET=SECRET,
-        HUB_OIDC_ROLES="staff=viewer, ops=operator",
+        HUB_OIDC_ROLES="staff=viewer, ops=operator, chiefs=admin",
         HUB_PUBLIC_URL="https://hub.example.com",
     ) as made:
         yield made
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """The tables, behind the hub's back."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
 
 
 class Person:
@@ -159,6 +168,51 @@ async def test_a_group_gives_a_role_and_takes_it_away(
     provider.person["groups"] = ["choir"]
     assert (await Person(await place.browser()).log_in()).status == 401
     assert (await person.get("/console/queues")).status == 303
+
+
+async def test_the_last_administrator_stays_one_whatever_the_groups_say(
+    place: Town, person: Person, provider: Provider, database: Any
+) -> None:
+    """They are told, and the audit log says so; with another administrator there they follow their groups again."""
+    provider.person["groups"] = ["chiefs"]
+    assert (await person.log_in()).status == 303
+    provider.person["groups"] = ["staff"]
+    answer = await Person(await place.browser()).log_in("/console/queues?x=1")
+    assert answer.headers["Location"] == "/console/queues?x=1&notice=last-admin"
+    ada = await place.hub.operators.find(EMAIL)
+    assert (ada.role, ada.role_by_provider) == (Role.ADMIN, True)
+    said = "SELECT action, detail FROM audit_log WHERE action LIKE 'operator.role%' ORDER BY id"
+    kept = ("operator.role-kept", '{"by": "identity provider", "role": "viewer"}')
+    assert [tuple(row) for row in await database.fetch(said)] == [kept]
+    assert (
+        "You stay one until there is another"
+        in (await person.get("/console/queues?notice=last-admin")).body.decode()
+    )
+    await somebody(place.hub, "eve@example.com", "admin")
+    answer = await Person(await place.browser()).log_in()
+    assert answer.headers["Location"] == "/console/queues"
+    assert (await place.hub.operators.find(EMAIL)).role is Role.VIEWER
+    assert [row["action"] for row in await database.fetch(said)] == ["operator.role-kept", "operator.role"]
+
+
+async def test_of_two_administrators_whose_groups_are_taken_at_once_one_stays(
+    place: Town, provider: Provider
+) -> None:
+    """Each sees the other's role as it is, and not as it was."""
+    people = []
+    provider.person["groups"] = ["chiefs"]
+    for name in ("ada", "eve"):
+        provider.person |= {"sub": name, "email": f"{name}@example.com"}
+        people.append(Person(await place.browser()))
+        assert (await people[-1].log_in()).status == 303
+    provider.person["groups"] = ["staff"]
+    returns: list[str] = []
+    for name in ("ada", "eve"):
+        provider.person |= {"sub": name, "email": f"{name}@example.com"}
+        returns.append(await people[len(returns)].go())
+    answers = await asyncio.gather(*(one.get(path) for one, path in zip(people, returns, strict=True)))
+    assert [answer.status for answer in answers] == [303, 303]
+    assert sorted(one.role for one in await place.hub.operators.list()) == [Role.ADMIN, Role.VIEWER]
 
 
 async def test_a_role_that_an_administrator_gave_stays(
@@ -296,13 +350,11 @@ async def test_a_log_in_ends_in_the_browser_in_which_it_began(place: Town, perso
     assert (await person.get(where)).status == 401, "it was used up by the try"
 
 
-async def test_an_old_state_is_refused(place: Town, person: Person, database_url: str) -> None:
+async def test_an_old_state_is_refused(place: Town, person: Person, database: Any) -> None:
     """After ten minutes."""
     await somebody(place.hub, password=None)
     where = await person.go()
-    connection = await asyncpg.connect(database_url)
-    await connection.execute("UPDATE login_states SET expires_at = now()")
-    await connection.close()
+    await database.execute("UPDATE login_states SET expires_at = now()")
     assert (await person.get(where)).status == 401
 
 

@@ -47,13 +47,6 @@ WITH moved AS (
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
-_PROVIDED_ROLE = text(f"""
-WITH moved AS (
-    UPDATE operators SET role = :role WHERE id = :operator AND role_by_provider AND role <> :role RETURNING id
-), noted AS ({noted("operator.role")})
-SELECT id FROM moved
-""")  # noqa: S608 - the parts are constants
-
 _END_ALL = text(f"""
 WITH ended AS (
     UPDATE sessions SET revoked_at = now() WHERE operator_id = :operator AND revoked_at IS NULL RETURNING operator_id AS id
@@ -98,12 +91,6 @@ class IdentityStore:
         return bool(
             await self._database.run(_BIND, {**values, "audit": audit, "actor": actor, "detail": "{}"})
         )
-
-    async def set_provided_role(self, operator: UUID, role: Role, *, audit: UUID, actor: str) -> None:
-        """Give the role that the identity provider says, to somebody whose role it gives."""
-        detail = f'{{"role": "{role.value}"}}'
-        values = {"operator": operator, "role": role.value, "audit": audit, "actor": actor, "detail": detail}
-        await self._database.run(_PROVIDED_ROLE, values)
 
     async def add_state(self, digest: bytes, pending: PendingLogin) -> None:
         """Remember a log-in that goes to the identity provider, for ten minutes."""

@@ -92,6 +92,22 @@ WITH moved AS (
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
+# As the identity provider says. It is noted, too, when the last administrator's stays.
+_FOLLOW_ROLE = text(f"""
+WITH asked AS (
+    SELECT id, :role = 'admin' OR {_IS_SPARE} AS moves FROM operators o
+    WHERE id = :id AND role_by_provider AND role <> :role
+), moved AS (
+    UPDATE operators o SET role = :role FROM asked a
+    WHERE o.id = a.id AND a.moves AND o.role_by_provider AND o.role <> :role RETURNING o.id
+), noted AS ({noted("operator.role")}), kept AS (
+    INSERT INTO audit_log (id, actor, action, subject, detail)
+    SELECT CAST(:audit AS uuid), :actor, 'operator.role-kept', CAST(id AS text), CAST(:detail AS jsonb)
+    FROM asked WHERE NOT moves
+)
+SELECT moves FROM asked
+""")  # noqa: S608 - the parts are constants
+
 # Whoever is locked out is out at once: their sessions end, and what was to let them in does not.
 _SHUT_OUT = """
     UPDATE sessions s SET revoked_at = now() FROM moved m WHERE s.operator_id = m.id AND s.revoked_at IS NULL
@@ -193,6 +209,14 @@ class OperatorStore:
     async def set_role(self, operator: UUID, role: Role, audit: Audit) -> bool:
         """Give another role, unless it is the last administrator's."""
         return await self._spare(_SET_ROLE, audit, id=operator, role=role.value)
+
+    async def follow_role(self, operator: UUID, role: Role, audit: Audit) -> bool:
+        """Give the role that the identity provider says, if it gave the one before; False if it is the last administrator."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK_ADMINS)
+            values = _values(audit, id=operator, role=role.value)
+            moves = (await connection.execute(_FOLLOW_ROLE, values)).scalar()
+        return moves is not False
 
     async def disable(self, operator: UUID, audit: Audit) -> bool:
         """Let somebody in no more, and end their sessions; not the last administrator."""

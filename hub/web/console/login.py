@@ -55,7 +55,7 @@ async def use_link(visit: Visit) -> web.StreamResponse:
         return _anonymous(visit, "login_link.html", status=410, token=None)
     except TooManyLogins as refused:
         return await _too_many(visit, safe_next(None), refused)
-    return _in(visit, "/console/account?notice=welcome", token)
+    return _in(visit, "/console/account", token, "welcome")
 
 
 async def go(visit: Visit) -> web.StreamResponse:
@@ -83,10 +83,10 @@ async def come_back(visit: Visit) -> web.StreamResponse:
         cookie=guard.shown_cookie(config, request),
     )
     try:
-        token, after = await _provider(visit).finish(returned, guard.browser_of(config, request))
+        welcome = await _provider(visit).finish(returned, guard.browser_of(config, request))
     except LoginRefused as refused:
         return await _form(visit, safe_next(None), status=401, error=str(refused))
-    return _in(visit, after, token)
+    return _in(visit, welcome.next_path, welcome.token, "last-admin" if welcome.stays_admin else None)
 
 
 async def log_out(visit: Visit) -> web.StreamResponse:
@@ -104,8 +104,8 @@ def _provider(visit: Visit) -> SingleSignOn:
     return visit.hub.single_sign_on
 
 
-def _in(visit: Visit, after: str, token: str) -> web.Response:
-    answer = visit.redirect(after)
+def _in(visit: Visit, after: str, token: str, notice: str | None = None) -> web.Response:
+    answer = visit.redirect(after, notice)
     guard.let_in(visit.hub.config.web, visit.request, answer, token)
     return answer
 
