@@ -42,6 +42,7 @@ from hub.infra.store.edits import EditStore
 from hub.infra.store.execution import Claimed, ExecutionStore
 from hub.infra.store.finding import FindingStore
 from hub.infra.store.fleet import FleetStore
+from hub.infra.store.guesses import GuessStore
 from hub.infra.store.identities import IdentityStore
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore
@@ -54,6 +55,7 @@ from hub.infra.store.plan_ticks import PlanTickStore
 from hub.infra.store.reading import ReadingStore
 from hub.infra.store.relay import RelayStore
 from hub.infra.store.rollup import RollupStore
+from hub.infra.store.sessions import SessionStore
 from hub.infra.store.statistics import StatisticsStore
 from hub.infra.store.steps import StepStore
 from hub.infra.store.timeline import TimelineStore
@@ -185,6 +187,8 @@ async def build(
         stack.callback(passwords.close)
         logins = Logins(
             LoginStore(database, config.sessions),
+            GuessStore(database),
+            SessionStore(database, config.sessions),
             passwords,
             config.sessions,
             AddressLimits(around.steady),

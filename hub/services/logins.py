@@ -7,12 +7,14 @@ from uuid import UUID
 
 from hub.domain.access import Principal, Role, digest_of
 from hub.domain.errors import LoginRefused, NotFound, TooManyLogins
-from hub.domain.operators import LONGEST_PASSWORD, LockOut, client_network, email_of
+from hub.domain.operators import LONGEST_PASSWORD, client_network, email_of
 from hub.domain.ratelimit import TokenBucket
 from hub.domain.sessions import LoginKind, SessionLimits, is_token, shortened_agent
 from hub.infra.logs import logger
 from hub.infra.passwords import Passwords
-from hub.infra.store.logins import Candidate, LiveSession, LoginStore, NewSession, StoredSession
+from hub.infra.store.guesses import Candidate, GuessStore
+from hub.infra.store.logins import LoginStore, NewSession
+from hub.infra.store.sessions import LiveSession, SessionStore, StoredSession
 
 _NO = "the e-mail address and the password do not go together, or too many wrong ones were given: then wait a while"
 _NO_LINK = "this link has been used, is too old, or never was one"
@@ -90,33 +92,36 @@ class Logins:
     """Lets operators in, knows who is in, and lets them out.
 
     Args:
-        store: where sessions are kept.
+        store: lets in.
+        guesses: counts wrong passwords.
+        sessions: who is in.
         passwords: judges passwords.
         limits: how long sessions last.
         addresses: how many may be tried from one address.
         new_id: makes UUIDv7s.
         new_secret: makes 32 random bytes in URL-safe base64 (`secrets.token_urlsafe`).
-        lock_out: how guessing one account is slowed down.
     """
 
     def __init__(
         self,
         store: LoginStore,
+        guesses: GuessStore,
+        sessions: SessionStore,
         passwords: Passwords,
         limits: SessionLimits,
         addresses: AddressLimits,
         *,
         new_id: Callable[[], UUID],
         new_secret: Callable[[], str],
-        lock_out: LockOut = LockOut(),  # noqa: B008 - frozen
     ) -> None:
         self._store = store
+        self._guesses = guesses
+        self._sessions = sessions
         self._passwords = passwords
         self._limits = limits
         self._addresses = addresses
         self._new_id = new_id
         self._new_secret = new_secret
-        self._delays = lock_out.delays()
         self._log = logger("hub.login")
 
     def admit(self, visitor: Visitor) -> None:
@@ -134,7 +139,7 @@ class Logins:
         self.admit(visitor)
         address = email_of(email)
         # What no operator can have is not looked up; it is judged all the same, for the time that takes.
-        candidate = await self._store.guess(address, self._delays) if _is_storable(address) else None
+        candidate = await self._guesses.guess(address) if _is_storable(address) else None
         verified = await self._passwords.verify(
             candidate.hash if candidate else None, password[:LONGEST_PASSWORD]
         )
@@ -178,16 +183,16 @@ class Logins:
         """
         if not is_token(token):
             return None
-        live = await self._store.seen(digest_of(token), used=used)
+        live = await self._sessions.seen(digest_of(token), used=used)
         return None if live is None else self._session(live, token)
 
     async def standing(self, sessions: Collection[UUID]) -> Mapping[UUID, Role]:
         """Those of these sessions that have not ended, and the role that each gives now. Raises Unavailable."""
-        return await self._store.standing(sessions)
+        return await self._sessions.standing(sessions)
 
     async def is_own_password(self, session: Session, password: str) -> bool:
         """Whether this is the password of who is logged in; a wrong one counts as a wrong log-in."""
-        candidate = await self._store.guess(session.email, self._delays)
+        candidate = await self._guesses.guess(session.email)
         verified = await self._passwords.verify(
             candidate.hash if candidate else None, password[:LONGEST_PASSWORD]
         )
@@ -197,16 +202,16 @@ class Logins:
 
     async def sessions(self, operator: UUID) -> list[StoredSession]:
         """An operator's sessions that have not ended, newest first."""
-        return await self._store.sessions(operator)
+        return await self._sessions.sessions(operator)
 
     async def revoke(self, operator: UUID, session: UUID, *, actor: str) -> None:
         """End a session of an operator. Raises NotFound if it has ended or is not theirs."""
-        if not await self._store.revoke(operator, session, audit=self._new_id(), actor=actor):
+        if not await self._sessions.revoke(operator, session, audit=self._new_id(), actor=actor):
             raise NotFound("this session has ended", code="unknown_session")
 
     async def log_out(self, session: Session) -> None:
         """End one's own session."""
-        await self._store.revoke(session.operator, session.id, audit=self._new_id(), actor=session.email)
+        await self._sessions.revoke(session.operator, session.id, audit=self._new_id(), actor=session.email)
 
     def _session(self, live: LiveSession, token: str) -> Session:
         return Session(
@@ -231,7 +236,7 @@ class Logins:
 
     async def _note_lock(self, candidate: Candidate | None) -> None:
         if candidate is not None and candidate.locked:
-            await self._store.note_lock(candidate.operator, audit=self._new_id(), actor=candidate.email)
+            await self._guesses.note_lock(candidate.operator, audit=self._new_id(), actor=candidate.email)
 
 
 def _is_storable(email: str) -> bool:
