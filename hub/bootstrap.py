@@ -187,7 +187,7 @@ async def build(
         stack.callback(passwords.close)
         logins = Logins(
             LoginStore(database, config.sessions),
-            GuessStore(database),
+            GuessStore(database, config.sessions),
             SessionStore(database, config.sessions),
             passwords,
             config.sessions,

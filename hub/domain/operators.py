@@ -58,7 +58,8 @@ def weaknesses(password: str, *, email: str) -> tuple[Problem, ...]:
 class LockOut:
     """How long an account is closed after wrong passwords: not at first, then doubling, never for good.
 
-    For good would let anybody lock an operator out who knows the address; a one-time link gets in at any time.
+    For good would let anybody lock an operator out who knows the address. Browsers that they have logged in with have a count
+    of their own, each, and a one-time link gets in at any time.
 
     Attributes:
         free: wrong passwords before the first delay.

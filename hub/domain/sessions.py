@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 _MAX_AGENT = 120
@@ -30,6 +30,7 @@ class SessionLimits:
         link: how long a one-time link can be used.
         invitation: the same of the first one, which has to be sent to somebody.
         fresh: after a one-time link, how long a new password can be set without the old one.
+        device: how long a browser is known after its last log-in.
     """
 
     idle: timedelta = timedelta(hours=8)
@@ -37,10 +38,7 @@ class SessionLimits:
     link: timedelta = timedelta(minutes=15)
     invitation: timedelta = timedelta(days=3)
     fresh: timedelta = timedelta(minutes=15)
-
-    def expiry(self, begun: datetime, seen: datetime) -> datetime:
-        """When a session that was last used at `seen` ends."""
-        return min(seen + self.idle, begun + self.whole)
+    device: timedelta = timedelta(days=180)
 
 
 def is_token(text: str) -> bool:
@@ -50,13 +48,21 @@ def is_token(text: str) -> bool:
 
 def form_token(session: str) -> str:
     """What a form must bring along: only who knows the session's token, which stands in an HttpOnly cookie, can make it."""
-    made = hmac.digest(session.encode(), b"hub form 1", hashlib.sha256)
+    return _made_of(session, b"hub form 1")
+
+
+def device_token(session: str) -> str:
+    """What a browser keeps when the session is over, to show that somebody has logged in with it before.
+
+    It lets nobody in. It has a count of wrong passwords of its own, so that strangers' do not keep its operator out.
+    https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies
+    """
+    return _made_of(session, b"hub device 1")
+
+
+def _made_of(session: str, purpose: bytes) -> str:
+    made = hmac.digest(session.encode(), purpose, hashlib.sha256)
     return base64.urlsafe_b64encode(made).decode().rstrip("=")
-
-
-def is_form_token(session: str, presented: str) -> bool:
-    """Whether a form is of this session; in constant time."""
-    return hmac.compare_digest(form_token(session).encode(), presented.encode(errors="replace"))
 
 
 def shortened_agent(user_agent: str) -> str:

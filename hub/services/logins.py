@@ -9,7 +9,7 @@ from hub.domain.access import Principal, Role, digest_of
 from hub.domain.errors import LoginRefused, NotFound, TooManyLogins
 from hub.domain.operators import LONGEST_PASSWORD, client_network, email_of
 from hub.domain.ratelimit import TokenBucket
-from hub.domain.sessions import LoginKind, SessionLimits, is_token, shortened_agent
+from hub.domain.sessions import LoginKind, SessionLimits, device_token, is_token, shortened_agent
 from hub.infra.logs import logger
 from hub.infra.passwords import Passwords
 from hub.infra.store.guesses import Candidate, GuessStore
@@ -28,11 +28,13 @@ class Visitor:
         address: where it asks from, for the limit on guesses.
         user_agent: what it says it is.
         former: the token of the session that it had, which ends with a new one.
+        device: what it shows that somebody has logged in with it before.
     """
 
     address: str
     user_agent: str
     former: str | None = field(default=None, repr=False)
+    device: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,9 @@ class Logins:
         self.admit(visitor)
         address = email_of(email)
         # What no operator can have is not looked up; it is judged all the same, for the time that takes.
-        candidate = await self._guesses.guess(address) if _is_storable(address) else None
+        candidate = (
+            await self._guesses.guess(address, _digest(visitor.device)) if _is_storable(address) else None
+        )
         verified = await self._passwords.verify(
             candidate.hash if candidate else None, password[:LONGEST_PASSWORD]
         )
@@ -191,8 +195,8 @@ class Logins:
         return await self._sessions.standing(sessions)
 
     async def is_own_password(self, session: Session, password: str) -> bool:
-        """Whether this is the password of who is logged in; a wrong one counts as a wrong log-in."""
-        candidate = await self._guesses.guess(session.email)
+        """Whether this is the password of who is logged in; a wrong one counts as a wrong log-in with this browser."""
+        candidate = await self._guesses.guess(session.email, digest_of(device_token(session.token)))
         verified = await self._passwords.verify(
             candidate.hash if candidate else None, password[:LONGEST_PASSWORD]
         )
@@ -230,13 +234,25 @@ class Logins:
 
     def _new(self, kind: LoginKind, visitor: Visitor) -> tuple[NewSession, str]:
         token = self._new_secret()
-        former = digest_of(visitor.former) if visitor.former else None
-        agent = shortened_agent(visitor.user_agent)
-        return NewSession(self._new_id(), digest_of(token), kind, agent, self._new_id(), former), token
+        new = NewSession(
+            id=self._new_id(),
+            digest=digest_of(token),
+            device=digest_of(device_token(token)),
+            kind=kind,
+            user_agent=shortened_agent(visitor.user_agent),
+            audit=self._new_id(),
+            former=_digest(visitor.former),
+            former_device=_digest(visitor.device),
+        )
+        return new, token
 
     async def _note_lock(self, candidate: Candidate | None) -> None:
         if candidate is not None and candidate.locked:
-            await self._guesses.note_lock(candidate.operator, audit=self._new_id(), actor=candidate.email)
+            await self._guesses.note_lock(candidate, audit=self._new_id())
+
+
+def _digest(token: str | None) -> bytes | None:
+    return digest_of(token) if token else None
 
 
 def _is_storable(email: str) -> bool:

@@ -15,9 +15,8 @@ from hub.domain.operators import (
     weaknesses,
 )
 from hub.domain.sessions import (
-    SessionLimits,
+    device_token,
     form_token,
-    is_form_token,
     is_safe_path,
     is_token,
     shortened_agent,
@@ -89,21 +88,13 @@ def test_a_client_is_limited_by_the_network_that_it_has(address: str, network: s
     assert client_network(address) == network
 
 
-def test_a_session_ends_when_it_is_idle_and_at_the_latest_after_its_whole_time() -> None:
-    """Being used moves the end on, up to the bound."""
-    limits = SessionLimits(idle=timedelta(hours=8), whole=timedelta(days=1))
-    assert limits.expiry(NOW, NOW) == NOW + timedelta(hours=8)
-    assert limits.expiry(NOW, NOW + timedelta(hours=20)) == NOW + timedelta(days=1)
-
-
-def test_a_form_is_of_one_session() -> None:
-    """And what another session's form brings, or none, is refused."""
+def test_what_is_made_of_a_session_is_of_that_session_and_does_not_give_it_away() -> None:
+    """A form's token, which stands in pages, and a browser's, which outlives it: two, and neither of another session."""
     mine, other = "a" * 43, "b" * 43
-    assert is_form_token(mine, form_token(mine))
-    assert not is_form_token(mine, form_token(other))
-    assert not is_form_token(mine, "")
-    assert not is_form_token(mine, "\udcff" * 43)
-    assert mine not in form_token(mine)
+    made = {form_token(mine), form_token(other), device_token(mine), device_token(other)}
+    assert len(made) == 4
+    assert all(is_token(one) for one in made)
+    assert not made & {mine, other}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from hub.domain.access import Role, Scope
 from hub.domain.errors import LoginRefused, NotFound, TooManyLogins, Unavailable
-from hub.domain.sessions import LoginKind
+from hub.domain.sessions import LoginKind, device_token
 from hub.infra.passwords import Cost, Passwords
 from hub.services.hub import Hub
 from hub.services.logins import AddressLimits, Visitor
@@ -114,6 +114,88 @@ async def test_a_lock_out_passes_and_the_next_is_longer(hub: Hub, database: Any)
     await database.execute("UPDATE operators SET locked_until = now() - interval '1 s'")
     assert await hub.logins.by_password(EMAIL, PASSWORD, VISITOR)
     assert await database.fetchval("SELECT failed_logins FROM operators") == 0
+
+
+async def known_browser(hub: Hub, email: str = EMAIL, password: str = PASSWORD) -> Visitor:
+    """One that somebody has logged in with, and out."""
+    token = await hub.logins.by_password(email, password, VISITOR)
+    return Visitor("192.0.2.7", "Firefox", device=device_token(token))
+
+
+async def test_strangers_who_close_an_account_do_not_keep_its_operator_out(hub: Hub, database: Any) -> None:
+    """Of a browser that they have logged in with; and getting in there gives strangers no new tries."""
+    await somebody(hub)
+    known = await known_browser(hub)
+    await database.execute("UPDATE operators SET failed_logins = 9, locked_until = now() + interval '1 h'")
+    with pytest.raises(LoginRefused):
+        await hub.logins.by_password(EMAIL, PASSWORD, VISITOR)
+    with pytest.raises(LoginRefused):
+        await hub.logins.by_password(EMAIL, "wrong password", known)
+    assert await hub.logins.by_password(EMAIL, PASSWORD, known)
+    assert await database.fetchval("SELECT failed_logins FROM operators WHERE locked_until > now()") == 9
+
+
+async def test_a_browser_that_is_known_has_a_bound_of_its_own(hub: Hub, database: Any) -> None:
+    """Whoever steals it guesses no faster; and does not keep its operator out elsewhere."""
+    await somebody(hub)
+    known = await known_browser(hub)
+    guesses = [hub.logins.by_password(EMAIL, f"wrong password {n}", known) for n in range(15)]
+    answers = await asyncio.gather(*guesses, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {LoginRefused}
+    counted = await database.fetchrow("SELECT failed_logins, locked_until > now() FROM devices")
+    assert tuple(counted) == (5, True)
+    with pytest.raises(LoginRefused):
+        await hub.logins.by_password(EMAIL, PASSWORD, known)
+    [detail] = await database.fetch("SELECT detail FROM audit_log WHERE action = 'operator.lock'")
+    assert detail[0] == '{"known_browser": true}'
+    assert await hub.logins.by_password(EMAIL, PASSWORD, VISITOR)
+
+
+async def test_only_a_browser_of_their_own_is_known(hub: Hub, database: Any) -> None:
+    """Not another operator's, one of half a year ago, or one from before a reset: there everybody is a stranger."""
+    await somebody(hub)
+    await somebody(hub, "eve@example.com")
+    close = "UPDATE operators SET failed_logins = 9, locked_until = now() + interval '1 h' WHERE email = $1"
+    await database.execute(close, EMAIL)
+    eves = await known_browser(hub, "eve@example.com")
+    for device in (eves.device, "A" * 43, None):
+        with pytest.raises(LoginRefused):
+            await hub.logins.by_password(EMAIL, PASSWORD, Visitor("192.0.2.7", "", device=device))
+    await database.execute(close, "eve@example.com")
+    await database.execute("UPDATE devices SET created_at = now() - interval '181 days'")
+    with pytest.raises(LoginRefused):
+        await hub.logins.by_password("eve@example.com", PASSWORD, eves)
+    await database.execute("UPDATE devices SET created_at = now()")
+    eve = await hub.operators.find("eve@example.com")
+    await hub.operators.reset(eve.id, actor="test")
+    assert await database.fetchval("SELECT count(*) FROM devices") == 0
+
+
+async def test_a_browser_is_known_by_its_last_log_in(hub: Hub, database: Any) -> None:
+    """What it showed before is worth nothing any more, however often it logs in."""
+    await somebody(hub)
+    first = await known_browser(hub)
+    await hub.logins.by_password(EMAIL, PASSWORD, first)
+    assert await database.fetchval("SELECT count(*) FROM devices") == 1
+    await database.execute("UPDATE operators SET failed_logins = 9, locked_until = now() + interval '1 h'")
+    with pytest.raises(LoginRefused):
+        await hub.logins.by_password(EMAIL, PASSWORD, first)
+
+
+async def test_strangers_do_not_keep_an_operator_from_changing_their_password(
+    hub: Hub, database: Any
+) -> None:
+    """It is asked of the browser that is logged in; with the new one its count begins anew."""
+    ada = await somebody(hub)
+    session = await hub.logins.session(await hub.logins.by_password(EMAIL, PASSWORD, VISITOR))
+    assert session is not None
+    await database.execute("UPDATE operators SET failed_logins = 9, locked_until = now() + interval '1 h'")
+    for _ in range(4):
+        assert not await hub.logins.is_own_password(session, "wrong password")
+    assert await hub.logins.is_own_password(session, PASSWORD)
+    assert not await hub.logins.is_own_password(session, PASSWORD), "the fifth guess has closed it"
+    await hub.operators.set_password(ada, "another long one", actor=EMAIL, kept=session.id)
+    assert await hub.logins.is_own_password(session, "another long one")
 
 
 async def test_log_ins_from_one_address_are_limited(database_url: str, redis_url: str) -> None:

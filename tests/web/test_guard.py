@@ -97,9 +97,26 @@ async def test_the_cookies_are_for_the_browser_alone(place: Town) -> None:
     browser = await place.browser()
     [first] = cookies_of(await browser.get(LOGIN))
     assert re.fullmatch(r"hub-browser=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax", first)
-    begun, ended = sorted(cookies_of(await browser.log_in(EMAIL)), key=lambda cookie: "Max-Age" in cookie)
+    ended, kept, begun = sorted(cookies_of(await browser.log_in(EMAIL)))
     assert re.fullmatch(r"hub-session=[\w-]{43}; HttpOnly; Path=/; SameSite=Lax", begun)
+    assert re.fullmatch(r"hub-device=[\w-]{43}; HttpOnly; Max-Age=15552000; Path=/; SameSite=Lax", kept)
     assert ended.startswith('hub-browser="";')
+
+
+async def test_strangers_keep_nobody_out_of_a_browser_that_they_have_logged_in_with(place: Town) -> None:
+    """Though it is logged out now: it shows that it is known. A browser that is not finds the account closed."""
+    browser = await place.logged_in(Role.VIEWER, EMAIL)
+    await browser.form("/console/account", "/console/logout")
+    stranger = await place.browser()
+    for _ in range(5):
+        assert (await stranger.log_in(EMAIL, "wrong password")).status == 401
+    assert (await stranger.log_in(EMAIL)).status == 401
+    assert (await browser.log_in(EMAIL)).status == 303
+    known = browser.cookies["hub-device"]
+    new = await place.browser()
+    assert (
+        await new.get("/console/account", Cookie=f"hub-device={known}; hub-session={known}")
+    ).status == 303
 
 
 async def test_over_tls_the_cookies_are_bound_to_the_host(database_url: str, redis_url: str) -> None:
@@ -114,8 +131,10 @@ async def test_over_tls_the_cookies_are_bound_to_the_host(database_url: str, red
         shown = {"Cookie": cookie.partition(";")[0], "Origin": "https://hub.example.com"}
         answer = await browser.send("POST", LOGIN, shown, fields)
         assert answer.status == 303
-        session = cookies_of(answer)[0].partition(";")[0]
-        assert session.startswith("__Host-hub-session=")
+        begun = dict(cookie.partition(";")[0].split("=", 1) for cookie in cookies_of(answer))
+        assert set(begun) == {"__Host-hub-session", "__Host-hub-device", "__Host-hub-browser"}
+        assert all("; Secure" in cookie for cookie in cookies_of(answer))
+        session = f"__Host-hub-session={begun['__Host-hub-session']}"
         assert (await browser.get("/console/queues", Cookie=session)).status == 200
         without = session.removeprefix("__Host-")
         assert (await browser.get("/console/queues", Cookie=without)).status == 303

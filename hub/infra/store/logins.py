@@ -16,14 +16,23 @@ from hub.infra.store.guesses import Candidate
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session to begin. `former`: the digest of the one that the browser had, which ends."""
+    """A session to begin.
+
+    Attributes:
+        digest: of its token.
+        device: of what its browser keeps to be known by.
+        former: of the token of the session that the browser had, which ends.
+        former_device: of what it was known by until now.
+    """
 
     id: UUID
     digest: bytes = field(repr=False)
+    device: bytes = field(repr=False)
     kind: LoginKind
     user_agent: str
     audit: UUID
     former: bytes | None = field(default=None, repr=False)
+    former_device: bytes | None = field(default=None, repr=False)
 
 
 # After `moved`, whoever is let in. Sessions that ended long ago go with every new one, so that they do not pile up.
@@ -33,6 +42,11 @@ pruned AS (
 ), ended AS (
     UPDATE sessions SET revoked_at = now()
     WHERE digest = :former AND revoked_at IS NULL AND expires_at > now() - interval '30 days'
+), forgotten AS (
+    DELETE FROM devices d USING moved m
+    WHERE d.digest = :former_device OR d.operator_id = m.id AND d.created_at < now() - CAST(:kept AS interval)
+), known AS (
+    INSERT INTO devices (digest, operator_id) SELECT :device, m.id FROM moved m
 ), begun AS (
     INSERT INTO sessions (id, digest, operator_id, kind, user_agent, expires_at)
     SELECT :session, :digest, m.id, :kind, :user_agent, now() + least(CAST(:idle AS interval), CAST(:whole AS interval)) FROM moved m
@@ -44,10 +58,12 @@ pruned AS (
 SELECT id FROM moved
 """
 
+# Strangers' guesses go on counting when a browser is let in that has a count of its own.
 _BY_PASSWORD = text(f"""
 WITH moved AS (
-    UPDATE operators SET failed_logins = 0, locked_until = NULL, last_login_at = now(),
-                         password_hash = coalesce(:renewed, password_hash)
+    UPDATE operators SET failed_logins = CASE WHEN :known THEN failed_logins ELSE 0 END,
+                         locked_until = CASE WHEN :known THEN locked_until END,
+                         last_login_at = now(), password_hash = coalesce(:renewed, password_hash)
     WHERE id = :operator AND disabled_at IS NULL AND password_hash = :judged RETURNING id, email
 ), {_BEGUN}
 """)  # noqa: S608 - the parts are constants
@@ -81,11 +97,16 @@ class LoginStore:
 
     def __init__(self, database: Database, limits: SessionLimits) -> None:
         self._database = database
-        self._lasts = {"idle": limits.idle, "whole": limits.whole}
+        self._lasts = {"idle": limits.idle, "whole": limits.whole, "kept": limits.device}
 
     async def begin_by_password(self, candidate: Candidate, renewed: str | None, new: NewSession) -> bool:
         """Begin a session; False if the password has been changed, or the operator disabled, since it was judged."""
-        values = {"operator": candidate.operator, "judged": candidate.hash, "renewed": renewed}
+        values = {
+            "operator": candidate.operator,
+            "judged": candidate.hash,
+            "renewed": renewed,
+            "known": candidate.known,
+        }
         return bool(await self._database.run(_BY_PASSWORD, {**values, **self._values(new)}))
 
     async def begin_by_link(self, link: bytes, new: NewSession) -> bool:
@@ -108,6 +129,8 @@ class LoginStore:
             "kind": new.kind.value,
             "user_agent": new.user_agent,
             "audit": new.audit,
+            "device": new.device,
             "former": new.former,
+            "former_device": new.former_device,
             **self._lasts,
         }

@@ -33,7 +33,7 @@ class StoredOperator:
 
     Attributes:
         role_by_provider: the identity provider gives the role, and takes it away.
-        locked_until: after wrong passwords; None or past when not.
+        locked_until: until when no password is tried with browsers that they have not logged in with, after wrong ones.
     """
 
     id: UUID
@@ -113,6 +113,8 @@ _SHUT_OUT = """
     UPDATE sessions s SET revoked_at = now() FROM moved m WHERE s.operator_id = m.id AND s.revoked_at IS NULL
 ), withdrawn AS (
     DELETE FROM login_links l USING moved m WHERE l.operator_id = m.id AND l.used_at IS NULL
+), forgotten AS (
+    DELETE FROM devices d USING moved m WHERE d.operator_id = m.id
 """
 
 _DISABLE = text(f"""
@@ -149,6 +151,8 @@ WITH moved AS (
     WHERE s.operator_id = m.id AND s.revoked_at IS NULL AND s.id IS DISTINCT FROM CAST(:kept AS uuid)
 ), withdrawn AS (
     DELETE FROM login_links l USING moved m WHERE l.operator_id = m.id AND l.used_at IS NULL
+), freed AS (
+    UPDATE devices d SET failed_logins = 0, locked_until = NULL FROM moved m WHERE d.operator_id = m.id
 ), noted AS ({noted("operator.password")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants

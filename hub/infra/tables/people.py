@@ -34,7 +34,8 @@ operators = Table(
     # Who they are at the identity provider, once they have come from there.
     Column("issuer", Text),
     Column("subject", Text),
-    # In a row. A guess is counted before it is looked at, so that guesses made at once count each.
+    # In a row, with browsers that are in no row of `devices`. A guess is counted before it is looked at, so that guesses
+    # made at once count each.
     Column("failed_logins", Integer, nullable=False, server_default=text("0")),
     time("locked_until"),
     time("created_at", default=True),
@@ -63,6 +64,19 @@ sessions = Table(
     one_of("kind", LoginKind),
     CheckConstraint("octet_length(digest) = 32", name="digest"),
     Index("sessions_of_operator", "operator_id", "id"),
+)
+
+# Browsers that somebody has logged in with. Wrong passwords that are typed there count there, and not with strangers'.
+devices = Table(
+    "devices",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("operator_id", ForeignKey("operators.id"), nullable=False),
+    Column("failed_logins", Integer, nullable=False, server_default=text("0")),
+    time("locked_until"),
+    time("created_at", default=True),
+    CheckConstraint("octet_length(digest) = 32", name="digest"),
+    Index("devices_of_operator", "operator_id"),
 )
 
 login_links = Table(

@@ -1,16 +1,17 @@
 """Who is at the console: its cookies, and how a form shows that it comes from our own pages.
 
 A browser has one of two cookies: of its session, or, until it has logged in, one that only ties the form of the login
-page to it. Both are HttpOnly and SameSite=Lax; over TLS they are Secure and begin with `__Host-`, so that no other site
+page to it. A third stays when it has logged out, and shows that somebody has logged in with it before. All are HttpOnly and SameSite=Lax; over TLS they are Secure and begin with `__Host-`, so that no other site
 under the same domain can set them (https://www.rfc-editor.org/rfc/rfc6265, and its successor's 4.1.3.2).
 """
 
+from datetime import timedelta
 from secrets import token_urlsafe
 
 from aiohttp import web
 
 from hub.config import WebConfig
-from hub.domain.sessions import form_token, is_token
+from hub.domain.sessions import SessionLimits, device_token, form_token, is_token
 from hub.services.hub import Hub
 from hub.services.logins import Visitor as Browser
 from hub.web.addresses import client_address, is_secure, public_url
@@ -19,6 +20,7 @@ from hub.web.problems import HttpProblem
 
 _SESSION = "hub-session"
 _BROWSER = "hub-browser"
+_DEVICE = "hub-device"
 
 
 class Guard:
@@ -65,9 +67,12 @@ def know(config: WebConfig, request: web.Request, answer: web.Response, cookie: 
     _set(config, request, answer, _BROWSER, cookie)
 
 
-def let_in(config: WebConfig, request: web.Request, answer: web.Response, token: str) -> None:
-    """Set the cookie of a new session. It ends with the browser; the session itself ends by the database's clock."""
+def let_in(
+    config: WebConfig, request: web.Request, answer: web.Response, token: str, limits: SessionLimits
+) -> None:
+    """Set the cookies of a new session. Its own ends with the browser; the session itself ends by the database's clock."""
     _set(config, request, answer, _SESSION, token)
+    _set(config, request, answer, _DEVICE, device_token(token), kept=limits.device)
     _delete(config, request, answer, _BROWSER)
 
 
@@ -81,7 +86,8 @@ def browser_of(config: WebConfig, request: web.Request) -> Browser:
     return Browser(
         client_address(config, request),
         request.headers.get("User-Agent", ""),
-        session_token(config, request),
+        former=session_token(config, request),
+        device=_cookie(config, request, _DEVICE),
     )
 
 
@@ -111,10 +117,18 @@ def _cookie(config: WebConfig, request: web.Request, name: str) -> str | None:
     return value if value is not None and is_token(value) else None
 
 
-def _set(config: WebConfig, request: web.Request, answer: web.Response, name: str, value: str) -> None:
+def _set(
+    config: WebConfig,
+    request: web.Request,
+    answer: web.Response,
+    name: str,
+    value: str,
+    kept: timedelta | None = None,
+) -> None:
     answer.set_cookie(
         _name(config, request, name),
         value,
+        max_age=None if kept is None else int(kept.total_seconds()),
         path="/",
         httponly=True,
         samesite="Lax",

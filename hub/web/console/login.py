@@ -106,7 +106,8 @@ def _provider(visit: Visit) -> SingleSignOn:
 
 def _in(visit: Visit, after: str, token: str, notice: str | None = None) -> web.Response:
     answer = visit.redirect(after, notice)
-    guard.let_in(visit.hub.config.web, visit.request, answer, token)
+    config = visit.hub.config
+    guard.let_in(config.web, visit.request, answer, token, config.sessions)
     return answer
 
 
