@@ -14,19 +14,8 @@ import structlog
 
 from hub.domain.errors import Unavailable
 from hub.domain.overrides import Forced
-from hub.domain.plans import (
-    AT_WORK,
-    Barrier,
-    Counts,
-    Decision,
-    PlanState,
-    Sample,
-    Standing,
-    Unwell,
-    barrier,
-    decide,
-    held_up_by,
-)
+from hub.domain.plan_decisions import Barrier, Decision, Sample, Standing, Unwell, barrier, decide, held_up_by
+from hub.domain.plans import AT_WORK, Counts, PlanState
 from hub.infra.breaker_states import State
 from hub.infra.breakers import Breakers
 from hub.infra.recurring import Recurring

@@ -7,23 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.plans import (
-    AT_WORK,
+from hub.domain.plan_decisions import (
     CATCH_UP,
-    FINAL,
     LEAST,
-    Command,
-    Counts,
     Decision,
-    PlanState,
     Sample,
-    Settings,
     Standing,
     Unwell,
     allowance,
     barrier,
-    commands_of,
     decide,
+)
+from hub.domain.plans import (
+    AT_WORK,
+    FINAL,
+    Command,
+    Counts,
+    PlanState,
+    Settings,
+    commands_of,
     expected,
     follow,
 )
