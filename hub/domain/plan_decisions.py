@@ -3,7 +3,7 @@
 `decide` says it; `hub.domain.plans.follow` says what a person may do. Both are pure: time is an argument.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -72,6 +72,31 @@ class Barrier:
     providers: frozenset[str] = frozenset()
     most: int | None = None
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """How far a plan's list was gone through. Nothing becomes pending again, so what was once true of a part stays so.
+
+    Attributes:
+        released_to: up to this position none is pending.
+        over: providers that were passed over, as their breakers were open.
+        to: up to this position none is pending but theirs.
+    """
+
+    released_to: int = 0
+    over: frozenset[str] = frozenset()
+    to: int = 0
+
+    def without(self, blocked: Collection[str]) -> int:
+        """Up to this position nobody but these is pending."""
+        return max(self.released_to, self.to if self.over <= {*blocked} else 0)
+
+    def on_to(self, position: int, blocked: Collection[str]) -> "Passed":
+        """When nobody but these is pending up to there."""
+        if not blocked:
+            return replace(self, released_to=position)
+        return replace(self, over=frozenset(blocked), to=position)
 
 
 @dataclass(frozen=True, slots=True)

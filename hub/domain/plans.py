@@ -173,6 +173,11 @@ class Counts:
         """What the plan is to be done to."""
         return self.pending + self.skipped + self.given
 
+    @property
+    def found(self) -> int:
+        """All that matched: the last position of the list."""
+        return self.wanted + self.excluded
+
 
 def expected(jobs: int, rate: float) -> timedelta:
     """How long it takes to release so many jobs, if nothing gets in the way."""

@@ -8,7 +8,7 @@ rate is the plan's, however many runners there are and whichever of them looks n
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -109,7 +109,7 @@ class PlanRunner:
             shut = barrier([*self._unwell(plan)], counts.released)
             limit = decision.release if shut.most is None else min(decision.release, shut.most)
             counts = await turn.release(limit, counts, shut.providers)
-            decision = _as_it_went(decision, swept.counts, counts, shut)
+            decision = _as_it_went(decision, swept.counts, counts, shut, more=turn.more)
         await turn.write(decision, counts, swept.to)
         return decision, counts
 
@@ -145,8 +145,10 @@ class PlanRunner:
             )
 
 
-def _as_it_went(decision: Decision, before: Counts, after: Counts, shut: Barrier) -> Decision:
-    """The decision with what could not be released kept for later."""
+def _as_it_went(decision: Decision, before: Counts, after: Counts, shut: Barrier, *, more: bool) -> Decision:
+    """The decision with what could not be released kept for later; for now, if not all was looked through."""
     taken = before.pending - after.pending
     kept = replace(decision, release=taken, credit=decision.credit + decision.release - taken)
+    if more:
+        return replace(kept, again=timedelta(0))
     return held_up_by(kept, shut) if shut.text and taken < decision.release else kept

@@ -11,6 +11,7 @@ from hub.domain.plan_decisions import (
     CATCH_UP,
     LEAST,
     Decision,
+    Passed,
     Sample,
     Standing,
     Unwell,
@@ -213,6 +214,21 @@ def test_breakers_keep_their_providers_jobs_back_and_one_asks() -> None:
     held = barrier([Unwell("stripe", None, "stripe is not called: ada holds its breaker open (audit)")], 0)
     assert (held.providers, held.most) == (frozenset({"stripe"}), None)
     assert held.text == "stripe is not called: ada holds its breaker open (audit)"
+
+
+@given(st.data())
+def test_whatever_breakers_open_and_close_nothing_is_passed_over_for_good(data: st.DataObject) -> None:
+    """A list is gone through a part at a time; below where the next look begins, all that is pending is blocked."""
+    pending = data.draw(st.lists(st.sampled_from("abc"), max_size=30))
+    at, passed = dict(enumerate(pending, 1)), Passed()
+    for blocked in data.draw(st.lists(st.sets(st.sampled_from("abc")), max_size=30)):
+        start = passed.without(blocked)
+        assert {provider for position, provider in at.items() if position <= start} <= blocked
+        free = [place for place in range(start + 1, start + 6) if place in at and at[place] not in blocked]
+        chosen = free[:2]
+        for place in chosen:
+            del at[place]
+        passed = passed.on_to(chosen[-1] if len(chosen) == 2 else min(start + 5, len(pending)), blocked)
 
 
 @pytest.mark.parametrize("state", PlanState)

@@ -18,7 +18,7 @@ from hub.domain.plan_rulings import Class
 from hub.domain.plans import Action, Command, ItemState, PlanState, Settings
 from hub.infra.breaker_states import Standing
 from hub.infra.store.plan_snapshots import PlanSnapshots
-from hub.infra.store.plan_ticks import PlanTickStore
+from hub.infra.store.plan_ticks import AHEAD, PlanTickStore
 from hub.services.plan_views import PlanView
 from hub.services.plans import PlanRequest
 from hub.services.timeline import Part
@@ -353,6 +353,42 @@ async def test_nothing_is_released_while_the_breaker_of_its_provider_is_open(
     assert await engine.work() == 1
     await look(engine)
     assert (await engine.work(), await states(engine, sold)) == (4, {"succeeded": 5})
+
+
+@pytest.mark.parametrize("before", [12_000, 10_000])
+async def test_a_provider_that_is_well_does_not_wait_behind_one_that_is_not(
+    engine: Engine, server: shop.Server, before: int
+) -> None:
+    """However many jobs stand before its own: they are passed over part by part, and have their turn when it is back."""
+    posted = await submit(engine, server, 1, job="write")
+    made = await plan(engine)
+    await engine.sql("UPDATE plan_items SET position = position + :before", before=before)
+    await engine.sql(
+        "INSERT INTO plan_items (plan_id, position, job_id, state, verdict, seen, generation, attempt, provider)"
+        " SELECT :plan, n, gen_random_uuid(), 'pending', 'unsent', 'failed', 1, 1, 'shop'"
+        " FROM generate_series(1, CAST(:before AS int)) n",
+        plan=made.id,
+        before=before,
+    )
+    await engine.sql(
+        "UPDATE plans SET providers = ARRAY['post', 'shop'], pending_items = pending_items + :before",
+        before=before,
+    )
+    circuit = engine.hub.breakers.of("shop")
+    circuit.open_until(engine.hub.breakers.clock() + 60)
+    runner = make_plan_runner(engine.hub, engine.relay)
+    for _ in range(before // AHEAD):
+        assert await runner.tick() == 0
+    await runner.tick()
+    assert await states(engine, posted) == {"queued": 1}
+    # Nobody looks through them again and again.
+    await look(engine)
+    now = await seen(engine, made)
+    assert (now.counts.pending, now.held_up is not None) == (before, True)
+    circuit.open_until(engine.hub.breakers.clock() - 1)
+    await engine.work()
+    await look(engine)
+    assert (await seen(engine, made)).counts.skipped == 1
 
 
 async def test_nothing_asks_a_provider_whose_breaker_a_person_holds(

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.domain.plan_decisions import WINDOW, Decision, Sample
+from hub.domain.plan_decisions import WINDOW, Decision, Passed, Sample
 from hub.domain.plans import Action, Counts, ItemState, PlanState, Settings
 from hub.domain.providers import Provider
 from hub.infra.store.database import Database
@@ -22,12 +22,13 @@ from hub.infra.store.plan_releases import RELEASES
 from hub.infra.store.plans import COUNTS, SETTINGS, counts_of, settings_of
 from hub.infra.store.safety import protection
 
-# Of one look: how many open items have their jobs looked at, and how far ahead the next ones are looked for.
+# Of one look: how many open items have their jobs looked at, and among how many the next ones are looked for.
 SWEEP = 2_000
 AHEAD = 5_000
 
 _TAKE = text(f"""
 SELECT p.id, p.action, p.state, p.include_uncertain, p.providers, p.credit, p.swept_to, p.released_to,
+       p.passed_over, p.passed_to,
        statement_timestamp() AS now, extract(epoch FROM statement_timestamp() - p.ticked_at) AS idle, {SETTINGS}, {COUNTS},
        (SELECT count(*) FROM plans d WHERE d.next_tick_at <= clock_timestamp()) AS due
 FROM plans p WHERE p.next_tick_at <= clock_timestamp() ORDER BY p.next_tick_at LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -88,26 +89,26 @@ SELECT count(*), count(*) FILTER (WHERE i.state IN ('failed', 'retrying'))
 FROM plan_items i JOIN plans p ON p.id = i.plan_id WHERE i.plan_id = :plan AND i.judged_at < p.judging_since
 """)
 
-# The first of them is where the next look begins, also if it is not released now. Their jobs are locked in a statement of its
-# own, and in the order of ids as all others have it: see hub.infra.store.operations.
+# So many places of the list and no more, however many of them are of no use. Their jobs are locked in a statement of its own,
+# and in the order of ids as all others have it: see hub.infra.store.operations.
 _UPCOMING = text("""
-WITH upcoming AS MATERIALIZED (
-    SELECT position, job_id, provider IS NULL OR provider <> ALL(CAST(:blocked AS text[])) AS free FROM plan_items
-    WHERE plan_id = :plan AND position > :from AND state = 'pending' ORDER BY position LIMIT :ahead
-), chosen AS MATERIALIZED (
-    SELECT position, job_id FROM upcoming WHERE free ORDER BY position LIMIT :limit
+WITH chosen AS MATERIALIZED (
+    SELECT position, job_id FROM plan_items
+    WHERE plan_id = :plan AND position > :from AND position <= :to AND state = 'pending'
+      AND (provider IS NULL OR provider <> ALL(CAST(:blocked AS text[])))
+    ORDER BY position LIMIT :limit
 ), locked AS MATERIALIZED (
     SELECT FROM jobs WHERE id IN (SELECT job_id FROM chosen) ORDER BY id FOR NO KEY UPDATE
 )
-SELECT u.position, c.position IS NOT NULL AS chosen, (SELECT count(*) FROM locked) AS locked
-FROM upcoming u LEFT JOIN chosen c ON c.position = u.position ORDER BY u.position
+SELECT position, (SELECT count(*) FROM locked) AS locked FROM chosen ORDER BY position
 """)
 
 # A canary that stopped the plan has not let it through: it is judged when it did well, or a person says go.
 # Time is counted from look to look: what a look itself takes is earned in as well.
 _WRITE = text(f"""
 UPDATE plans SET
-    state = :state, credit = :credit, swept_to = :swept_to, released_to = :released_to, ticked_at = :looked_at,
+    state = :state, credit = :credit, swept_to = :swept_to, released_to = :released_to,
+    passed_over = CAST(:passed_over AS text[]), passed_to = :passed_to, ticked_at = :looked_at,
     next_tick_at = clock_timestamp() + make_interval(secs => CAST(:again AS float8)),
     judgement = coalesce(:judgement, judgement),
     held_up_since = CASE WHEN CAST(:held_up AS text) IS NULL THEN NULL
@@ -129,7 +130,7 @@ class Taken:
         now: by the database's clock, when it was taken.
         idle: since it was looked at last.
         swept_to: the position of the last open item that was looked at then.
-        released_to: up to this position none is pending.
+        passed: how far the list was gone through.
         alone: no other plan is due to be looked at.
     """
 
@@ -144,7 +145,7 @@ class Taken:
     now: datetime
     idle: timedelta
     swept_to: int
-    released_to: int
+    passed: Passed
     alone: bool
 
 
@@ -161,13 +162,18 @@ class Swept:
 
 
 class Turn:
-    """One look at one plan."""
+    """One look at one plan.
+
+    Attributes:
+        more: there is more to look through for what may be released, so that it is to be looked again at once.
+    """
 
     def __init__(self, connection: AsyncConnection, plan: Taken, protection: Mapping[str, Any]) -> None:
         self._connection = connection
         self._protection = protection
         self.plan = plan
-        self.released_to = plan.released_to
+        self.more = False
+        self._passed = plan.passed
 
     async def collect(self) -> Swept:
         """Note what became of open items."""
@@ -195,14 +201,15 @@ class Turn:
     async def release(self, limit: int, counts: Counts, blocked: Collection[str]) -> Counts:
         """Release the next items, but those of these providers; gives what the counts are then."""
         plan = self.plan
-        ahead = AHEAD if blocked else limit
-        given = {"plan": plan.id, "from": plan.released_to, "ahead": ahead, "limit": limit}
+        start = self._passed.without(blocked)
+        given = {"plan": plan.id, "from": start, "to": start + AHEAD, "limit": limit}
         upcoming = (await self._connection.execute(_UPCOMING, {**given, "blocked": sorted(blocked)})).all()
-        chosen = [item.position for item in upcoming if item.chosen]
+        chosen = [item.position for item in upcoming]
+        reached = chosen[-1] if len(chosen) == limit else min(start + AHEAD, counts.found)
+        self._passed = self._passed.on_to(reached, blocked)
+        self.more = len(chosen) < limit and reached < counts.found
         if not chosen:
             return counts
-        left = next((item.position for item in upcoming if not item.chosen), None)
-        self.released_to = upcoming[-1].position if left is None else left - 1
         given = {
             "plan": plan.id,
             "positions": chosen,
@@ -220,7 +227,9 @@ class Turn:
             "state": decision.state.value,
             "credit": decision.credit,
             "swept_to": swept_to,
-            "released_to": self.released_to,
+            "released_to": self._passed.released_to,
+            "passed_over": sorted(self._passed.over),
+            "passed_to": self._passed.to,
             "looked_at": self.plan.now,
             "again": None if decision.again is None else decision.again.total_seconds(),
             "judgement": decision.judgement,
@@ -279,6 +288,6 @@ def _taken(row: Any) -> Taken:
         now=row.now,
         idle=timedelta(seconds=float(row.idle or 0)),
         swept_to=row.swept_to,
-        released_to=row.released_to,
+        passed=Passed(row.released_to, frozenset(row.passed_over), row.passed_to),
         alone=row.due <= 1,
     )

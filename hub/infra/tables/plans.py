@@ -60,6 +60,9 @@ plans = Table(
     Column("credit", Float, nullable=False, server_default=text("0")),
     Column("swept_to", Integer, nullable=False, server_default=text("0")),
     Column("released_to", Integer, nullable=False, server_default=text("0")),
+    # Providers whose breakers were open, and up to which item none is pending but theirs.
+    Column("passed_over", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("passed_to", Integer, nullable=False, server_default=text("0")),
     one_of("action", Action),
     one_of("state", PlanState),
     CheckConstraint("stop_above BETWEEN 0 AND 1", name="stop_above"),
@@ -68,6 +71,7 @@ plans = Table(
     CheckConstraint("(state IN ('finished', 'aborted')) = (ended_at IS NOT NULL)", name="ended"),
     Index("plans_tick", "next_tick_at", postgresql_where=text("next_tick_at IS NOT NULL")),
     Index("plans_list_by_state", "state", "id"),
+    Index("plans_never_started", "created_at", postgresql_where=text("started_at IS NULL")),
 )
 
 plan_items = Table(
