@@ -52,6 +52,7 @@ from hub.infra.store.operations import OperationsStore
 from hub.infra.store.operators import OperatorStore
 from hub.infra.store.overrides import OverrideStore
 from hub.infra.store.plan_ticks import PlanTickStore
+from hub.infra.store.plans import PlanStore
 from hub.infra.store.reading import ReadingStore
 from hub.infra.store.relay import RelayStore
 from hub.infra.store.rollup import RollupStore
@@ -366,6 +367,7 @@ def make_relay(hub: Hub, store: ExecutionStore) -> Relay:
         telemetry=_telemetry(hub),
         waking=hub.waking,
         inbox=InboxStore(hub.database),
+        plans=PlanStore(hub.database),
         beside=(
             Bookkeeping(RollupStore(hub.database), DepthStore(hub.database), hub.queue).run,
             make_alarms(hub).run,

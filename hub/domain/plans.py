@@ -87,6 +87,8 @@ MAX_CANARY = 1_000
 MAX_RATE = 1_000.0
 MIN_RATE = 0.01
 MAX_IN_FLIGHT = 10_000
+# For how long a dry run is kept that nobody starts: by then its jobs are no more as they were seen.
+DRAFT_KEPT = timedelta(days=7)
 
 
 def follow(command: Command, state: PlanState, *, canary_open: bool) -> PlanState | None:

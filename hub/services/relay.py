@@ -15,10 +15,12 @@ import structlog
 
 from hub.domain.errors import Unavailable
 from hub.domain.jobs import decide
+from hub.domain.plans import DRAFT_KEPT
 from hub.infra.queue import Ready, ReadyQueue
 from hub.infra.recurring import Recurring
 from hub.infra.store.execution import Abandoned, ExecutionStore
 from hub.infra.store.inbox import InboxStore
+from hub.infra.store.plans import PlanStore
 from hub.infra.store.relay import RelayStore
 from hub.infra.store.settlements import Settlement
 from hub.registry import Registry
@@ -74,6 +76,7 @@ class Relay:
         telemetry: Telemetry,
         waking: Waking,
         inbox: InboxStore,
+        plans: PlanStore,
         beside: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._store = store
@@ -86,6 +89,7 @@ class Relay:
         self._telemetry = telemetry
         self._waking = waking
         self._inbox = inbox
+        self._plans = plans
         self._beside = beside
         self._moved = telemetry.metrics.relayed
         self._wanted = asyncio.Event()
@@ -139,6 +143,7 @@ class Relay:
         if await self._queue.turn("prune", _PRUNE_EVERY):
             await self._store.forget_workers(_FORGET_AFTER, _BATCH)
             await self._inbox.forget(_BATCH)
+            await self._plans.forget_unstarted(DRAFT_KEPT)
         if await self._queue.turn("adopt", _ADOPT_EVERY):
             await self._inbox.adopt(_BATCH)
 

@@ -15,10 +15,11 @@ from hub.domain.access import Principal, Role
 from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from hub.domain.overrides import Forced, Override
 from hub.domain.plan_rulings import Class
-from hub.domain.plans import Action, Command, ItemState, PlanState, Settings
+from hub.domain.plans import DRAFT_KEPT, Action, Command, ItemState, PlanState, Settings
 from hub.infra.breaker_states import Standing
 from hub.infra.store.plan_snapshots import PlanSnapshots
 from hub.infra.store.plan_ticks import AHEAD, PlanTickStore
+from hub.infra.store.plans import PlanStore
 from hub.services.plan_views import PlanView
 from hub.services.plans import PlanRequest
 from hub.services.timeline import Part
@@ -621,3 +622,38 @@ async def test_lists_and_reports_go_on_where_they_ended(engine: Engine, server: 
     assert [item.job_id for item in (*items.items, *more.items)] == jobs
     reported = [item async for page in engine.hub.plans.report(plans[0].id) for item in page]
     assert [item.position for item in reported] == [1, 2, 3, 4, 5]
+
+
+async def test_what_nobody_starts_is_deleted_in_time(engine: Engine, server: shop.Server) -> None:
+    """With its items; what is younger, and what was started however long ago, stays. The audit log forgets nothing."""
+    await submit(engine, server, 3)
+    old, given_up, begun = [await plan(engine, start=False) for _ in range(3)]
+    await tell(engine, given_up, Command.ABORT)
+    await tell(engine, begun, Command.START)
+    await engine.sql("UPDATE plans SET created_at = created_at - CAST(:age AS interval)", age=DRAFT_KEPT)
+    young = await plan(engine, start=False)
+    await engine.relay.sweep()
+    left = {begun.id, young.id}
+    assert {row[0] for row in await engine.sql("SELECT id FROM plans")} == left
+    assert {row[0] for row in await engine.sql("SELECT plan_id FROM plan_items")} == left
+    with pytest.raises(NotFound):
+        await tell(engine, old, Command.START)
+    assert await engine.sql("SELECT count(*) FROM audit_log WHERE action = 'plan.create'") == [(4,)]
+
+
+async def test_a_long_dry_run_is_deleted_part_by_part_and_cannot_be_started_meanwhile(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Nothing of a list is done that is not what was shown."""
+    await submit(engine, server, 5)
+    made = await plan(engine, start=False)
+    store = PlanStore(engine.hub.database)
+    for left in (3, 1):
+        await store.forget_unstarted(timedelta(0), looks=1, limit=2)
+        assert await engine.sql("SELECT count(*) FROM plan_items") == [(left,)]
+        with pytest.raises(Conflict):
+            await tell(engine, made, Command.START)
+    await store.forget_unstarted(timedelta(0), looks=1, limit=2)
+    assert await engine.sql("SELECT (SELECT count(*) FROM plans), (SELECT count(*) FROM plan_items)") == [
+        (0, 0)
+    ]

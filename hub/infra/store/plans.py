@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -104,9 +104,27 @@ WITH moved AS (
 SELECT id FROM moved
 """)
 
+# What is left of a long one cannot be started any more.
+_FORGET = text("""
+WITH old AS MATERIALIZED (
+    SELECT id FROM plans WHERE started_at IS NULL AND created_at < now() - make_interval(secs => :age)
+    ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM plan_items WHERE plan_id = (SELECT id FROM old) AND position IN (
+        SELECT position FROM plan_items WHERE plan_id = (SELECT id FROM old) ORDER BY position LIMIT :limit
+    ) RETURNING position
+), closed AS (
+    UPDATE plans p SET state = 'aborted', ended_at = now(), judgement = 'nobody has started it; it is being forgotten'
+    FROM old WHERE p.id = old.id AND p.state = 'draft' AND (SELECT count(*) FROM gone) >= :limit
+), dropped AS (
+    DELETE FROM plans p USING old WHERE p.id = old.id AND (SELECT count(*) FROM gone) < :limit
+)
+SELECT id FROM old
+""")
+
 
 class PlanStore:
-    """Reads plans, and steers them."""
+    """Reads plans, steers them, and forgets what nobody has started."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -138,6 +156,18 @@ class PlanStore:
         given = {"id": plan, "command": command.value, "from": seen.value, "to": to.value}
         noted = {"audit": audit.id, "actor": audit.actor, "detail": audit.detail}
         return bool(await self._database.run(_COMMAND, {**given, **noted}))
+
+    async def forget_unstarted(self, age: timedelta, *, looks: int = 10, limit: int = 5_000) -> None:
+        """Delete dry runs that nobody has started, in time; the audit log keeps its lines about them.
+
+        Args:
+            age: how long they are kept.
+            looks: how many statements this takes at most.
+            limit: how many items each of them deletes at most.
+        """
+        for _ in range(looks):
+            if not await self._database.run(_FORGET, {"age": age.total_seconds(), "limit": limit}):
+                return
 
 
 def plan_record(row: Any) -> PlanRecord:
