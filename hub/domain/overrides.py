@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-# For how long jobs wait that meet a breaker which a person holds open: they look again, since it may be given back.
+# For how long jobs wait that meet a breaker which a person holds open. Who gives it back lets them look at once; this is for
+# those that have just looked, and for more than are brought forward.
 LOOK_AGAIN = timedelta(seconds=30)
 MAX_UNTIL = timedelta(days=366)
 

@@ -19,12 +19,15 @@ from hub.infra.store.overrides import OverrideStore
 from hub.registry import Registry
 from hub.services.fleet_views import BreakerView, OverrideView, ProbeView, ProviderView, WorkerView
 from hub.services.operate import actor_of
+from hub.services.overrides import EVERY
 from hub.services.statistics import Statistics
 from hub.services.statistics_views import ProviderSeries
 
 # A person waits for it.
 PROBE_PATIENCE = 10.0
 _HOUR = timedelta(hours=1)
+# By then every worker knows what was ordered. A job that looked before would wait for as long as it has been waiting.
+_LEARNT = 2 * EVERY
 
 SendProbe = Callable[[Operation[Any, Any], Any, Call, float], Awaitable[Any]]
 CallOf = Callable[[Provider, str, str], Call]
@@ -109,13 +112,17 @@ class Fleet:
         audit = self._audit(principal, reason=reason, until=until)
         await self._overrides.hold(name, state, reason.strip(), until, audit)
         await self._learn()
+        if state is Forced.CLOSED:
+            await self._store.bring_forward(name, _LEARNT)
         return await self.provider(name)
 
     async def give_back(self, principal: Principal, name: str, *, reason: str | None = None) -> ProviderView:
         """Leave a provider's breakers to themselves again. Doing it twice changes nothing. Raises NotFound."""
         self._known(name)
-        await self._overrides.give_back(name, self._audit(principal, reason=reason))
+        given_back = await self._overrides.give_back(name, self._audit(principal, reason=reason))
         await self._learn()
+        if given_back:
+            await self._store.bring_forward(name, _LEARNT)
         return await self.provider(name)
 
     async def probe(self, principal: Principal, name: str) -> ProbeView:

@@ -26,6 +26,7 @@ from hub.infra.store.finding import FindingStore
 from hub.infra.store.fleet import FleetStore
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, NewSubmission
+from hub.infra.store.plans import PlanStore
 from hub.infra.store.reading import ReadingStore, Where
 from hub.infra.store.relay import RelayStore
 from hub.infra.store.safety import SafetyStore
@@ -80,6 +81,9 @@ INSERT INTO error_groups (signature, job, step, provider, operation, kind, code,
 INSERT INTO error_hours (signature, hour, attempts, lost)
     SELECT signature, date_trunc('hour', now()) - n * interval '1 hour', 1, 1
     FROM error_groups, generate_series(1, 100) n;
+INSERT INTO plan_items (plan_id, position, job_id, state, verdict, seen, attempt, generation)
+    SELECT md5((n % 10)::text)::uuid, n, gen_random_uuid(), 'pending', '', 'failed', 1, 1
+    FROM generate_series(1, {MANY // 5}) n;
 -- One subject of which more is told than of all others together.
 INSERT INTO events (id, source, external_id, type, headers, secret_index, correlation_id, subject, received_at)
     SELECT gen_random_uuid(), 's', 'busy' || n, 't', '{{}}', 0, 'busy', 'busy', now() - n * interval '1 minute'
@@ -278,6 +282,14 @@ CASES: dict[str, tuple[Query, str]] = {
     "how much is held": (lambda explaining: DepthStore(explaining).held(), "jobs_held"),
     "uncertain payments": (lambda explaining: AlarmStore(explaining).payments(), "jobs_uncertain_payments"),
     "what waits for providers": (lambda explaining: FleetStore(explaining).parked(), "jobs_relay_due"),
+    "what a provider's return lets go": (
+        lambda explaining: FleetStore(explaining).bring_forward("p", timedelta(seconds=1)),
+        "jobs_relay_due",
+    ),
+    "forget dry runs": (
+        lambda explaining: PlanStore(explaining).forget_unstarted(timedelta(days=7)),
+        "plan_items_pkey",
+    ),
     "what workers run": (lambda explaining: FleetStore(explaining).workers(), "jobs_relay_rescue"),
     "how much is due": (lambda explaining: DepthStore(explaining).due(), "jobs_relay_refill"),
     "how much is in a queue": (lambda explaining: ReadingStore(explaining).depths("default"), "jobs_held"),
@@ -322,7 +334,7 @@ async def test_a_query_uses_its_index(explaining: Explaining, name: str) -> None
     seen = [node for plan in explaining.plans for node in nodes(plan)]
     assert set(index.split(" or ")) & {node.get("Index Name") for node in seen}
     scanned = {node["Relation Name"] for node in seen if node["Node Type"] == "Seq Scan"}
-    assert not scanned & {"jobs", "events", "steps", "idempotency_keys", "error_hours"}
+    assert not scanned & {"jobs", "events", "steps", "idempotency_keys", "error_hours", "plan_items"}
 
 
 @pytest.mark.parametrize(

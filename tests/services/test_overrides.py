@@ -11,6 +11,7 @@ from hub.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from hub.domain.overrides import Forced
 from hub.infra.breaker_states import State
 from hub.infra.breakers import Breakers
+from hub.infra.store.fleet import FleetStore
 from hub.infra.store.overrides import OverrideStore
 from hub.services.overrides import Overrides
 from tests.services import shop
@@ -22,6 +23,11 @@ from tests.until import until
 @job(queue="default")
 async def buy(ctx: JobContext, args: Order) -> shop.Done:
     return await ctx.call(shop.charge, item=args.item)
+
+
+@job(queue="default")
+async def tell(ctx: JobContext, args: Order) -> shop.Done:
+    return await ctx.call(shop.letter, item=args.item)
 
 
 async def test_jobs_wait_for_a_breaker_that_is_held_open_and_say_who_holds_it(
@@ -52,6 +58,39 @@ async def test_jobs_wait_for_a_breaker_that_is_held_open_and_say_who_holds_it(
     await engine.work()
     assert (await engine.job(made)).state == "succeeded"
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("how", ["given back", "held closed"])
+async def test_what_waits_for_a_provider_goes_on_when_a_person_lets_it(start: Start, how: str) -> None:
+    """At once, and not when its time has come; what waits for another provider, or for another reason, waits on."""
+    engine = await start(buy, tell)
+    fleet, who = engine.hub.fleet, engine.principal
+    for provider in ("shop", "post"):
+        await fleet.force(who, provider, Forced.OPEN, reason="maintenance")
+    bought = [await engine.submit("test_overrides.buy") for _ in range(5)]
+    told = await engine.submit("test_overrides.tell")
+    await engine.work()
+    later = await engine.submit("test_overrides.buy", run_at=datetime.now(UTC) + timedelta(hours=1))
+    if how == "given back":
+        await fleet.give_back(who, "shop")
+    else:
+        await fleet.force(who, "shop", Forced.CLOSED, reason="it is over")
+    waits = {job: (await engine.job(job)).run_at - datetime.now(UTC) for job in (*bought, told, later)}
+    assert max(waits[job] for job in bought) < timedelta(seconds=5)
+    assert min(waits[told], waits[later]) > timedelta(seconds=15)
+
+
+async def test_what_waits_is_brought_forward_page_by_page_and_not_without_end(start: Start) -> None:
+    """Nobody waits for one statement about them all; whoever is beyond the bound looks again by itself."""
+    engine = await start(buy)
+    await engine.hub.fleet.force(engine.principal, "shop", Forced.OPEN, reason="maintenance")
+    for _ in range(7):
+        await engine.submit("test_overrides.buy")
+    await engine.work()
+    store = FleetStore(engine.hub.database)
+    assert await store.bring_forward("shop", timedelta(seconds=1), most=4, page=2) == 4
+    assert await store.bring_forward("shop", timedelta(seconds=2), most=100, page=2) == 3
+    assert await store.bring_forward("shop", timedelta(seconds=2), most=100, page=2) == 0
 
 
 async def test_every_process_learns_of_it_within_a_second(start: Start) -> None:

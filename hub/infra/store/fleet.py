@@ -1,13 +1,14 @@
 """Workers and what they run, and what waits for providers."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 
 from hub.infra.store.database import Database
 
+_NOBODY = UUID(int=0)
 MOST = 10_000  # jobs of all providers together that are looked at
 
 
@@ -60,9 +61,31 @@ WHERE d.error_code = 'breaker_open' AND s.certainty = 'not_sent' AND s.provider 
 GROUP BY s.provider
 """)
 
+# A page of what is retrying, by the same index. Whoever holds the row of a job does something about it already.
+_BRING_FORWARD = text("""
+WITH due AS MATERIALIZED (
+    SELECT id, run_at, error_code FROM jobs
+    WHERE state IN ('scheduled', 'retrying', 'waiting') AND state = 'retrying'
+      AND run_at >= coalesce(CAST(:after_at AS timestamptz), now() + make_interval(secs => :within))
+      AND (run_at, id) > (coalesce(CAST(:after_at AS timestamptz), '-infinity'), CAST(:after_id AS uuid))
+    ORDER BY run_at, id LIMIT :limit
+), parked AS MATERIALIZED (
+    SELECT d.id FROM due d WHERE d.error_code = 'breaker_open' AND EXISTS (
+        SELECT FROM steps s WHERE s.job_id = d.id AND s.provider = :provider AND s.certainty = 'not_sent'
+    )
+), locked AS MATERIALIZED (
+    SELECT j.id FROM jobs j JOIN parked p ON p.id = j.id WHERE j.state = 'retrying'
+    ORDER BY j.id FOR NO KEY UPDATE OF j SKIP LOCKED
+), moved AS (
+    UPDATE jobs j SET run_at = now() + make_interval(secs => :within) FROM locked l WHERE j.id = l.id RETURNING j.id
+)
+SELECT run_at, id, count(*) OVER () AS seen, (SELECT count(*) FROM moved) AS moved
+FROM due ORDER BY run_at DESC, id DESC LIMIT 1
+""")
+
 
 class FleetStore:
-    """Reads about workers and providers."""
+    """Reads about workers and providers, and lets jobs that wait for one of these go on."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -75,3 +98,26 @@ class FleetStore:
         """Per provider: jobs that wait for its breaker."""
         rows = await self._database.run(_PARKED, {"most": most})
         return {row[0]: Parked(row[1], row[2], row[3]) for row in rows}
+
+    async def bring_forward(
+        self, provider: str, within: timedelta, *, most: int = MOST, page: int = 1000
+    ) -> int:
+        """Let jobs that wait for a provider's breaker look again; gives how many.
+
+        Page by page, each a transaction, of the jobs that try again first. What is beyond `most` keeps its time.
+
+        Args:
+            provider: whose.
+            within: from now until they look.
+            most: how many jobs of all providers together are looked at.
+            page: how many of them at once.
+        """
+        given, moved = {"provider": provider, "within": within.total_seconds(), "limit": page}, 0
+        after: dict[str, object] = {"after_at": None, "after_id": _NOBODY}
+        for _ in range(0, most, page):
+            rows = await self._database.run(_BRING_FORWARD, {**given, **after})
+            moved += sum(row.moved for row in rows)
+            if not rows or rows[0].seen < page:
+                break
+            after = {"after_at": rows[0].run_at, "after_id": rows[0].id}
+        return moved
