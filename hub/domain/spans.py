@@ -7,10 +7,11 @@ from enum import StrEnum
 
 
 class Grain(StrEnum):
-    """How finely statistics are kept: minutes for two days, hours for three months."""
+    """How finely statistics are kept: minutes for two days, hours and days for three months."""
 
     MINUTE = "minute"
     HOUR = "hour"
+    DAY = "day"
 
 
 MINUTES_KEPT = timedelta(hours=48)
@@ -24,7 +25,7 @@ _STEPS = (
     (timedelta(hours=12), 10 * _MINUTE, Grain.MINUTE),
     (timedelta(hours=72), _HOUR, Grain.HOUR),
     (timedelta(days=14), 6 * _HOUR, Grain.HOUR),
-    (HOURS_KEPT, 24 * _HOUR, Grain.HOUR),
+    (HOURS_KEPT, 24 * _HOUR, Grain.DAY),
 )
 _SINCE = re.compile(r"([1-9]\d{0,4})(m|h|d)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}

@@ -1,8 +1,10 @@
 """How providers answer, counted in memory and written down now and then: a call costs a few additions for it."""
 
 import asyncio
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import structlog
 
@@ -18,18 +20,35 @@ EVERY = timedelta(seconds=15)
 _PATIENCE = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What is being written down; `taken` tells it from the others of its process."""
+
+    taken: datetime
+    tallies: Mapping[str, CallTally]
+
+
 class CallStatistics:
     """Counts the calls of one process. `run` it as a task.
 
     Args:
         store: where they are written down.
+        process: an id of its own.
+        clock: now.
         interval: how often.
     """
 
-    def __init__(self, store: RollupStore, *, interval: timedelta = EVERY) -> None:
+    def __init__(
+        self, store: RollupStore, *, process: UUID, clock: Callable[[], datetime], interval: timedelta = EVERY
+    ) -> None:
         self._store = store
+        self._process = process
+        self._clock = clock
         self._interval = interval.total_seconds()
         self._tallies: dict[str, CallTally] = {}
+        self._batch: _Batch | None = None
+        self._taken = datetime.min.replace(tzinfo=UTC)
+        self._writing = asyncio.Lock()
 
     def note(self, provider: str, error: CallError | None, seconds: float) -> None:
         """A call has ended."""
@@ -46,15 +65,17 @@ class CallStatistics:
             tally.refused += not unwell
 
     async def flush(self) -> None:
-        """Write down what was counted since the last time. Raises Unavailable, and keeps it then."""
-        taken, self._tallies = self._tallies, {}
-        if not taken:
-            return
-        try:
-            await self._store.add_calls(taken)
-        except BaseException:
-            self._give_back(taken)
-            raise
+        """Write down what was counted since the last time.
+
+        Raises Unavailable, and keeps it then: whether a statement that was cut off has counted it nobody here knows, so the
+        same batch is written again as it was, and the store tells.
+        """
+        async with self._writing:
+            while self._batch or self._tallies:
+                if self._batch is None:
+                    self._batch, self._tallies = _Batch(self._next_time(), self._tallies), {}
+                await self._store.add_calls(self._process, self._batch.taken, self._batch.tallies)
+                self._batch = None
 
     async def run(self) -> None:
         """Write it down until cancelled, and a last time then."""
@@ -74,15 +95,10 @@ class CallStatistics:
         except Exception:
             log.exception("calls not counted")
 
-    def _give_back(self, taken: Mapping[str, CallTally]) -> None:
-        for provider, tally in taken.items():
-            since = self._tallies.setdefault(provider, _nothing())
-            since.calls += tally.calls
-            since.failed += tally.failed
-            since.refused += tally.refused
-            since.skipped += tally.skipped
-            since.seconds += tally.seconds
-            since.buckets = [old + new for old, new in zip(tally.buckets, since.buckets, strict=True)]
+    def _next_time(self) -> datetime:
+        """Now, or just after the last batch if the clock was put back."""
+        self._taken = max(self._clock(), self._taken + timedelta(microseconds=1))
+        return self._taken
 
 
 def _nothing() -> CallTally:

@@ -11,6 +11,7 @@ import asyncpg
 
 from hub.domain.access import Scope, digest_of, format_token
 from hub.domain.ids import KeyId
+from tests.scale import history
 
 GROUPS = 300
 _KEY, _SECRET = KeyId(UUID(int=77)), "s" * 43
@@ -156,6 +157,7 @@ async def fill(url: str, jobs: int) -> None:
             "INSERT INTO api_keys (id, application_id, name, digest, scopes) VALUES ($1, $2, 'scale', $3, $4)",
             _KEY, UUID(int=1), digest_of(_SECRET), [Scope.ADMIN.value],
         )  # fmt: skip
+        await history.add(connection, url)
         await connection.execute("VACUUM (ANALYZE)")
     finally:
         await connection.close()

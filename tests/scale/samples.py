@@ -75,7 +75,7 @@ class Samples:
                 "among": ["jobs", "events"],
             },
             "/v1/alerts": {"state": ["open", "past", "all"]},
-            "/v1/statistics": {"since": ["24h", "7d"]},
+            "/v1/statistics": {"since": ["24h", "7d", "30d", "90d"]},
             "/v1/audit": {"subject": [str(job) for job in self.jobs]},
         }.get(path, {})
 

@@ -1,7 +1,10 @@
 """Statistics: every attempt counted once, whoever counts and however often it is interrupted."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -19,6 +22,7 @@ from tests.services.engine import Engine
 from tests.services.shop import Order, says
 
 HOUR = timedelta(hours=1)
+NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
 
 
 @job(queue="default")
@@ -112,21 +116,64 @@ async def test_what_was_interrupted_is_added_up_again_and_once(start: Start) -> 
     assert await counted(engine) == {("minute", "succeeded"): 2, ("hour", "succeeded"): 2}
 
 
+async def test_months_are_told_by_days_and_are_the_sum_of_their_hours(start: Start) -> None:
+    """Before days were added up, after it, and after it was done again; the day that is still going on is among them."""
+    engine = await start(buy)
+    store, month = RollupStore(engine.hub.database), timedelta(days=30)
+    await engine.sql(
+        "INSERT INTO attempt_statistics SELECT 'hour', date_trunc('hour', now(), 'UTC') - make_interval(hours => n), 'default',"
+        " 'succeeded', 1 + n % 3, 1.5, array_fill(CAST(n % 2 AS bigint), ARRAY[16]) FROM generate_series(0, 400) n"
+    )
+    await engine.sql(
+        "INSERT INTO queue_statistics SELECT 'hour', date_trunc('hour', now(), 'UTC') - make_interval(hours => n), 'default',"
+        " n % 7, n % 5 FROM generate_series(0, 400) n"
+    )
+    await engine.sql(
+        "INSERT INTO call_statistics SELECT 'hour', date_trunc('hour', now(), 'UTC') - make_interval(hours => n), 'shop',"
+        " 3, 1, 1, 2, 0.5, array_fill(CAST(n % 2 AS bigint), ARRAY[16]) FROM generate_series(0, 400) n"
+    )
+    before = await engine.hub.statistics.over(month)
+    assert sum(point.succeeded for point in before.attempts) == sum(1 + n % 3 for n in range(401))
+    # Nothing is closed that may still get more.
+    await store.close_days()
+    assert await engine.sql("SELECT 1 FROM attempt_statistics WHERE grain = 'day'") == []
+    await keeping(engine).catch_up()
+    for at_once in (1, 3):
+        await asyncio.gather(*[store.close_days() for _ in range(at_once)])
+        [days] = await engine.sql(
+            "SELECT CAST(count(*) AS int) AS n FROM attempt_statistics WHERE grain = 'day'"
+        )
+        assert 16 <= days.n <= 17
+        after = await engine.hub.statistics.over(month)
+        assert replace(after, counted_until=None) == replace(before, counted_until=None)
+    # They are what is read.
+    await engine.sql(
+        "DELETE FROM attempt_statistics WHERE grain = 'hour' AND at < (SELECT upto FROM marks WHERE name = 'day_statistics')"
+    )
+    again = await engine.hub.statistics.over(month)
+    assert again.attempts == before.attempts
+
+
 async def test_what_is_older_than_it_is_kept_is_forgotten(start: Start) -> None:
-    """Minutes after two days, hours after three months."""
+    """Minutes after two days, hours and days after three months; and the processes that are gone."""
     engine = await start(buy)
     store = RollupStore(engine.hub.database)
     await store.sample([Depth("default", 3, 1.5)])
     await engine.sql(
         "INSERT INTO queue_statistics SELECT grain, now() - age, 'default', 1, 1 FROM (VALUES"
         " ('minute', interval '47 hours'), ('minute', interval '49 hours'),"
-        " ('hour', interval '89 days'), ('hour', interval '91 days')) AS old(grain, age)"
+        " ('hour', interval '89 days'), ('hour', interval '91 days'),"
+        " ('day', interval '89 days'), ('day', interval '91 days')) AS old(grain, age)"
+    )
+    await engine.sql(
+        "INSERT INTO marks VALUES ('calls:gone', now() - interval '25 hours'), ('calls:here', now())"
     )
     await store.prune()
     left = await engine.sql(
         "SELECT grain FROM queue_statistics WHERE at < now() - interval '1 day' ORDER BY grain"
     )
-    assert [row.grain for row in left] == ["hour", "minute"]
+    assert [row.grain for row in left] == ["day", "hour", "minute"]
+    assert [row.name for row in await engine.sql("SELECT name FROM marks")] == ["calls:here"]
 
 
 async def test_calls_are_counted_by_what_came_of_them(start: Start, server: shop.Server) -> None:
@@ -151,39 +198,51 @@ async def test_calls_are_counted_by_what_came_of_them(start: Start, server: shop
     assert view.last_hour == summary
 
 
-async def test_calls_that_could_not_be_written_are_written_later() -> None:
-    """With those of meanwhile; nothing is counted twice."""
+class CutOff(RollupStore):
+    """Is cut off on the way there, or on the way back."""
 
-    class Broken(RollupStore):
-        def __init__(self) -> None:
-            self.fails = True
-            self.written: dict[str, CallTally] = {}
+    there = back = False
 
-        async def add_calls(self, tallies: object) -> None:
-            if self.fails:
-                raise Unavailable("gone")
-            assert isinstance(tallies, dict)
-            self.written |= tallies
+    async def add_calls(self, process: UUID, taken: datetime, tallies: Mapping[str, CallTally]) -> None:
+        if self.there:
+            raise Unavailable("gone")
+        await super().add_calls(process, taken, tallies)
+        if self.back:
+            raise Unavailable("no answer")
 
-    store = Broken()
-    statistics = CallStatistics(store)
+
+def counting(store: RollupStore) -> CallStatistics:
+    """The calls of a process whose clock stands still."""
+    return CallStatistics(store, process=uuid4(), clock=lambda: NOON)
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+async def test_calls_whose_writing_was_cut_off_are_counted_once(start: Start, way: str) -> None:
+    """With those of meanwhile, whether the statement had been carried out or not."""
+    engine = await start(buy)
+    store = CutOff(engine.hub.database)
+    statistics = counting(store)
     statistics.note("shop", None, 0.2)
-    with pytest.raises(Unavailable):
-        await statistics.flush()
+    setattr(store, way, True)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await statistics.flush()
     statistics.note("shop", NoAnswer("timeout"), 20.0)
-    store.fails = False
+    setattr(store, way, False)
+    await asyncio.gather(statistics.flush(), statistics.flush())
     await statistics.flush()
-    tally = store.written["shop"]
-    assert (tally.calls, tally.failed, tally.seconds, sum(tally.buckets)) == (2, 1, 20.2, 2)
-    store.written.clear()
-    await statistics.flush()
-    assert store.written == {}
+    summary = (await engine.hub.statistics.calls(HOUR))["shop"].summary
+    assert (summary.calls, summary.failed) == (2, 1)
+    other = counting(store)
+    other.note("shop", None, 0.2)
+    await other.flush()
+    assert (await engine.hub.statistics.calls(HOUR))["shop"].summary.calls == 3
 
 
 async def test_what_a_process_counted_last_is_written_when_it_ends(start: Start) -> None:
     """A deploy does not lose the calls of its last seconds."""
     engine = await start(buy)
-    statistics = CallStatistics(RollupStore(engine.hub.database))
+    statistics = counting(RollupStore(engine.hub.database))
     running = asyncio.create_task(statistics.run())
     await asyncio.sleep(0)
     statistics.note("post", None, 0.1)

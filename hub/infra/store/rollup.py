@@ -7,6 +7,7 @@ nothing is counted twice or left out, however it ends.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -14,6 +15,7 @@ from hub.domain.histograms import BOUNDS, SIZE
 from hub.domain.spans import HOURS_KEPT, MINUTES_KEPT
 from hub.infra.store.database import Database
 from hub.infra.store.depths import Depth
+from hub.infra.store.statistics import summed
 
 # An attempt's row carries the time at which its statement began, and is seen when that is committed. Statements take 15
 # seconds at most (see hub.infra.store.database), so what is older than this is complete.
@@ -23,6 +25,7 @@ _BUCKETS = ", ".join(
     f"coalesce(CAST(sum(attempts) FILTER (WHERE bucket = {place}) AS bigint), 0)" for place in range(SIZE)
 )
 _THRESHOLDS = ", ".join(str(bound) for bound in BOUNDS)
+_CALLS_OF = "calls:"  # what the mark of a process's calls begins with
 _SUM = "ARRAY(SELECT o + n FROM unnest({old}, excluded.buckets) AS pair(o, n))"
 
 _TURN = text("""
@@ -79,14 +82,51 @@ ON CONFLICT (grain, at, queue) DO UPDATE SET depth = greatest(h.depth, excluded.
     oldest_due_seconds = greatest(h.oldest_due_seconds, excluded.oldest_due_seconds)
 """)
 
-# What was called since the last time; the same for the minute and for the hour.
+_BEGIN_DAYS = text("""
+INSERT INTO marks (name, upto) VALUES ('day_statistics', date_trunc('day', now() - make_interval(secs => :kept), 'UTC'))
+ON CONFLICT DO NOTHING
+""")
+
+# Days that are over and complete, once each, from their hours. Whoever has the mark does it; it moves with what was written.
+_CLOSE_DAYS = text(f"""
+WITH turn AS MATERIALIZED (
+    SELECT d.upto AS since, date_trunc('day', least(h.upto, now() - make_interval(secs => :settled)), 'UTC') AS until
+    FROM marks d, marks h WHERE d.name = 'day_statistics' AND h.name = 'attempt_statistics'
+    FOR UPDATE OF d SKIP LOCKED
+), attempts AS (
+    INSERT INTO attempt_statistics (grain, at, queue, outcome, attempts, seconds, buckets)
+    SELECT 'day', date_trunc('day', at, 'UTC'), queue, outcome, sum(attempts), sum(seconds), ARRAY[{summed()}]
+    FROM turn JOIN attempt_statistics ON grain = 'hour' AND at >= since AND at < until GROUP BY 2, 3, 4
+    ON CONFLICT DO NOTHING
+), calls AS (
+    INSERT INTO call_statistics (grain, at, provider, calls, failed, refused, skipped, seconds, buckets)
+    SELECT 'day', date_trunc('day', at, 'UTC'), provider, sum(calls), sum(failed), sum(refused), sum(skipped), sum(seconds),
+           ARRAY[{summed()}]
+    FROM turn JOIN call_statistics ON grain = 'hour' AND at >= since AND at < until GROUP BY 2, 3
+    ON CONFLICT DO NOTHING
+), depths AS (
+    INSERT INTO queue_statistics (grain, at, queue, depth, oldest_due_seconds)
+    SELECT 'day', date_trunc('day', at, 'UTC'), queue, max(depth), max(oldest_due_seconds)
+    FROM turn JOIN queue_statistics ON grain = 'hour' AND at >= since AND at < until GROUP BY 2, 3
+    ON CONFLICT DO NOTHING
+)
+UPDATE marks SET upto = until FROM turn WHERE name = 'day_statistics' AND until > since
+""")  # noqa: S608 - constants
+
+# What was called since the last time; the same for the minute and for the hour. A batch that was written before, and only
+# its acknowledgement was lost, is known by its process's mark, which moves with it.
 _ADD_CALLS = text(f"""
+WITH fresh AS (
+    INSERT INTO marks AS m (name, upto) VALUES (:process, :taken)
+    ON CONFLICT (name) DO UPDATE SET upto = excluded.upto WHERE m.upto < excluded.upto RETURNING name
+)
 INSERT INTO call_statistics AS c (grain, at, provider, calls, failed, refused, skipped, seconds, buckets)
 SELECT g.grain, date_trunc(g.grain, now(), 'UTC'), n.provider, n.calls, n.failed, n.refused, n.skipped, n.seconds,
        CAST(n.buckets AS bigint[])
 FROM unnest(CAST(:provider AS text[]), CAST(:calls AS bigint[]), CAST(:failed AS bigint[]), CAST(:refused AS bigint[]),
             CAST(:skipped AS bigint[]), CAST(:seconds AS float8[]), CAST(:buckets AS text[]))
      AS n(provider, calls, failed, refused, skipped, seconds, buckets)
+CROSS JOIN fresh
 CROSS JOIN (VALUES ('minute'), ('hour')) AS g(grain)
 ORDER BY 1, 2, 3
 ON CONFLICT (grain, at, provider) DO UPDATE SET
@@ -98,6 +138,10 @@ ON CONFLICT (grain, at, provider) DO UPDATE SET
 _PRUNE = tuple(
     text(f"DELETE FROM {table} WHERE grain = :grain AND at < now() - make_interval(secs => :kept)")  # noqa: S608
     for table in ("attempt_statistics", "call_statistics", "queue_statistics")
+)
+# Of processes that are gone. Those that live write far more often, and a batch is not kept for so long.
+_PRUNE_MARKS = text(
+    f"DELETE FROM marks WHERE name LIKE '{_CALLS_OF}%' AND upto < now() - interval '1 day'"  # noqa: S608
 )
 
 
@@ -147,18 +191,32 @@ class RollupStore:
         }
         await self._database.run(_SAMPLE, columns)
 
-    async def add_calls(self, tallies: Mapping[str, CallTally]) -> None:
-        """Add what one process has called since the last time."""
+    async def close_days(self) -> None:
+        """Add up the days that are over."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_BEGIN_DAYS, {"kept": HOURS_KEPT.total_seconds()})
+            await connection.execute(_CLOSE_DAYS, {"settled": SETTLED.total_seconds()})
+
+    async def add_calls(self, process: UUID, taken: datetime, tallies: Mapping[str, CallTally]) -> None:
+        """Add what one process has called since the last time, once, however often the same batch is written.
+
+        Args:
+            process: whose it is.
+            taken: tells its batches apart, each later than the one before.
+            tallies: by provider.
+        """
         ordered = sorted(tallies.items())
         columns = {"provider": [provider for provider, _ in ordered]} | {
             name: [getattr(tally, name) for _, tally in ordered]
             for name in ("calls", "failed", "refused", "skipped", "seconds")
         }
         buckets = [f"{{{','.join(map(str, tally.buckets))}}}" for _, tally in ordered]
-        await self._database.run(_ADD_CALLS, {**columns, "buckets": buckets})
+        batch = {"process": f"{_CALLS_OF}{process}", "taken": taken}
+        await self._database.run(_ADD_CALLS, {**batch, **columns, "buckets": buckets})
 
     async def prune(self) -> None:
         """Forget what is older than statistics are kept."""
         for statement in _PRUNE:
-            for grain, kept in (("minute", MINUTES_KEPT), ("hour", HOURS_KEPT)):
+            for grain, kept in (("minute", MINUTES_KEPT), ("hour", HOURS_KEPT), ("day", HOURS_KEPT)):
                 await self._database.run(statement, {"grain": grain, "kept": kept.total_seconds()})
+        await self._database.run(_PRUNE_MARKS)

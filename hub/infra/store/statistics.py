@@ -15,7 +15,8 @@ from hub.infra.store.database import Database
 _RAN = "outcome IN ('succeeded', 'failed', 'uncertain', 'compensated')"
 
 
-def _summed(condition: str = "true") -> str:
+def summed(condition: str = "true") -> str:
+    """Each bucket of many rows, added up."""
     return ", ".join(
         f"coalesce(CAST(sum(buckets[{place}]) FILTER (WHERE {condition}) AS bigint), 0)"
         for place in range(1, SIZE + 1)
@@ -23,7 +24,10 @@ def _summed(condition: str = "true") -> str:
 
 
 _BIN = "date_bin(make_interval(secs => :step), at, '1970-01-01 00:00:00+00')"
-_WITHIN = "grain = :grain AND at >= :start AND at < :end"
+# Days up to the last that is over and added up, and what came after that by its hours (see hub.infra.store.rollup).
+_DAYS_UNTIL = "coalesce((SELECT upto FROM marks WHERE name = 'day_statistics'), '-infinity')"
+_WITHIN = f"""(grain = :grain AND at >= :start AND at < :end AND (:grain <> 'day' OR at < {_DAYS_UNTIL})
+    OR :grain = 'day' AND grain = 'hour' AND at >= greatest(CAST(:start AS timestamptz), {_DAYS_UNTIL}) AND at < :end)"""
 
 _ATTEMPTS = text(f"""
 SELECT {_BIN} AS moment,
@@ -31,7 +35,7 @@ SELECT {_BIN} AS moment,
        coalesce(CAST(sum(attempts) FILTER (WHERE outcome = 'failed') AS bigint), 0),
        coalesce(CAST(sum(attempts) FILTER (WHERE outcome = 'uncertain') AS bigint), 0),
        coalesce(CAST(sum(attempts) FILTER (WHERE NOT {_RAN}) AS bigint), 0),
-       ARRAY[{_summed(_RAN)}]
+       ARRAY[{summed(_RAN)}]
 FROM attempt_statistics WHERE {_WITHIN} AND (CAST(:queue AS text) IS NULL OR queue = :queue)
 GROUP BY 1 ORDER BY 1
 """)  # noqa: S608 - constants
@@ -44,7 +48,7 @@ GROUP BY 1, 2 ORDER BY 1, 2
 
 _CALLS = text(f"""
 SELECT provider, {_BIN} AS moment, CAST(sum(calls) AS bigint), CAST(sum(failed) AS bigint), CAST(sum(refused) AS bigint),
-       CAST(sum(skipped) AS bigint), ARRAY[{_summed()}]
+       CAST(sum(skipped) AS bigint), ARRAY[{summed()}]
 FROM call_statistics WHERE {_WITHIN} AND (CAST(:provider AS text) IS NULL OR provider = :provider)
 GROUP BY 1, 2 ORDER BY 1, 2
 """)  # noqa: S608 - constants

@@ -1,4 +1,4 @@
-"""What happened, added up by the minute for two days and by the hour for three months.
+"""What happened, added up by the minute for two days, and by the hour and by the day for three months.
 
 Nothing here is written by what is counted: attempts are added up afterwards, and calls in each process's memory.
 """
