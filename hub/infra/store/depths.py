@@ -74,7 +74,7 @@ WITH queued AS (
     SELECT queue FROM jobs WHERE state = 'running' ORDER BY worker_id LIMIT :most
 ), failed AS MATERIALIZED (
     SELECT queue FROM jobs WHERE state = 'failed' ORDER BY id DESC LIMIT :most
-), open AS (
+), open AS MATERIALIZED (  -- else it is all counted again for each queue
     SELECT queue, 'queued' AS state, jobs, run_at AS oldest FROM queued
     UNION ALL
     SELECT queue, 'queued', count(*), min(run_at) FROM handed GROUP BY queue

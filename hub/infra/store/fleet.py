@@ -34,7 +34,7 @@ class Parked:
 
     Attributes:
         next_at: when the first of them tries again.
-        bounded: whether counting stopped before all that is retrying was looked at.
+        bounded: whether counting stopped before all that is due later was looked at.
     """
 
     jobs: int
@@ -49,15 +49,16 @@ SELECT w.id, w.host, w.pid, w.release, w.queues, w.concurrency,
 FROM workers w WHERE w.stopped_at IS NULL AND w.lease_until > now() - interval '1 day' ORDER BY w.id
 """)
 
-# Served by jobs_relay_due: of what is retrying, the first to come, each with the call that met the breaker.
+# Served by jobs_relay_due: the first to come, whatever they wait for, so that a million scheduled jobs are not gone through;
+# then those of them that met a breaker, with the call that did.
 _PARKED = text("""
 WITH due AS MATERIALIZED (
-    SELECT id, run_at, error_code FROM jobs
-    WHERE state IN ('scheduled', 'retrying', 'waiting') AND state = 'retrying' ORDER BY run_at LIMIT :most
+    SELECT id, run_at, state, error_code FROM jobs
+    WHERE state IN ('scheduled', 'retrying', 'waiting') ORDER BY run_at LIMIT :most
 )
 SELECT s.provider, count(DISTINCT d.id), min(d.run_at), (SELECT count(*) FROM due) >= :most
 FROM due d JOIN steps s ON s.job_id = d.id
-WHERE d.error_code = 'breaker_open' AND s.certainty = 'not_sent' AND s.provider IS NOT NULL
+WHERE d.state = 'retrying' AND d.error_code = 'breaker_open' AND s.certainty = 'not_sent' AND s.provider IS NOT NULL
 GROUP BY s.provider
 """)
 
