@@ -31,6 +31,7 @@ FROM generate_series(0, 23) n, unnest(ARRAY['minute', 'hour']) grain;
 INSERT INTO queue_statistics
 SELECT 'hour', date_trunc('hour', now()) - n * interval '1 hour', queue, n * n, n * 1.5
 FROM generate_series(0, 23) n, unnest(ARRAY['default', 'payments']) queue WHERE n % 5 <> 0;
+INSERT INTO queues (name) VALUES ('reports-of-the-night-for-those-who-add-up-what-was-taken-and-given-back');
 INSERT INTO marks VALUES ('attempt_statistics', now() - interval '1 minute');
 INSERT INTO workers (id, host, pid, release, queues, concurrency, lease_until)
 SELECT gen_random_uuid(), 'hub-worker-' || n, n, '2027.1', '{default,payments}', 100, now() + n * interval '1 minute'

@@ -73,6 +73,20 @@ async def test_a_failure_is_found_and_its_retry_planned(desk: Desk) -> None:
     desk.check()
 
 
+async def test_groups_are_walked_and_planned_by_the_keys(desk: Desk) -> None:
+    """`x` ticks the row one is at, which the bar below counts; `r` is for the group as a whole, from any of its jobs."""
+    [signature, _] = await fill(desk.hub)
+    page = await desk.open("/console/inbox")
+    await page.keyboard.press("j")
+    await page.keyboard.press("x")
+    await page.get_by_text("1 selected").wait_for()
+    await page.goto(f"/console/inbox/{signature}")
+    await page.keyboard.press("j")
+    await page.keyboard.press("r")
+    await page.wait_for_url("**/console/plans/new?**")
+    desk.check()
+
+
 async def test_groups_are_moved_one_by_one_without_a_script(desk: Desk) -> None:
     """Each button says what becomes of the group; who and why stand there."""
     [signature, _] = await fill(desk.hub)

@@ -32,6 +32,15 @@ async def test_a_queue_is_paused_and_resumed_without_a_script(desk: Desk) -> Non
     desk.check()
 
 
+async def test_what_was_done_is_said_once(desk: Desk) -> None:
+    """Not again when the page is loaded anew, nor to whoever is sent its address."""
+    page = await desk.open("/console/queues?notice=paused")
+    await page.get_by_text("Nothing more is started from this queue").wait_for()
+    assert page.url == f"{desk.url}/console/queues"
+    await page.reload()
+    assert await page.get_by_role("status").filter(has_text="Nothing more is started").count() == 0
+
+
 async def test_the_theme_is_chosen_and_kept(desk: Desk) -> None:
     """It is a cookie of the browser's own."""
     page = await desk.open("/console/queues")

@@ -29,7 +29,7 @@ NOTICES: Mapping[str, str] = {
     "plan_resume": "It goes on.",
     "plan_abort": "Aborted. Nothing more is released; what was runs on.",
     "logged-out": "You are logged out.",
-    "welcome": "You are in. Set a password now: the link is used up.",
+    "welcome": "You are in.",
     "last-admin": "Your groups no longer make you an administrator. You stay one until there is another: make one first.",
     "password-set": "The password is set. Your other sessions have ended.",
     "role-set": "The role is set. It holds from their next request on.",

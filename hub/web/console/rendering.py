@@ -63,6 +63,7 @@ class Renderer:
         self._environment.filters |= {
             "ago": ago,
             "exact": exact,
+            "moment": moment,
             "number": number,
             "seconds": seconds,
             "share": share,
@@ -110,6 +111,12 @@ def _rough(distance: float) -> str:
 def exact(at: datetime) -> str:
     """A time to the millisecond, UTC, as `<time datetime>` takes it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(at: datetime) -> str:
+    """A time of which the order counts: day and time to the millisecond, UTC, without the year."""
+    at = at.astimezone(UTC)
+    return f"{at:%d %b %H:%M:%S}.{at.microsecond // 1000:03}"
 
 
 def number(value: float) -> str:

@@ -10,7 +10,7 @@
       all.indeterminate = ticked.length > 0 && !all.checked;
     }
     const told = document.querySelector("[data-selected]");
-    if (told) told.textContent = ticked.length ? `${ticked.length} selected` : "";
+    if (told) told.textContent = `${ticked.length || "nothing"} selected`;
   };
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-select-all]")) boxes().forEach((box) => { box.checked = event.target.checked; });

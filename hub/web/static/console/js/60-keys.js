@@ -1,4 +1,4 @@
-// The keyboard. What a key does to a row or a page, its markup says: [data-row], [data-open], [data-key]. Keys that are typed
+// The keyboard. What a key does to a row or a page, its markup says: [data-open], [data-key]. Keys that are typed
 // into something, or held with Ctrl, Alt or Meta, are not ours.
 {
   const places = { i: "/console/inbox", j: "/console/jobs", e: "/console/events", p: "/console/plans", q: "/console/queues", o: "/console/overview" };
@@ -13,8 +13,8 @@
   told.setAttribute("role", "status");
   document.body.append(told);
 
-  const rows = () => [...document.querySelectorAll("[data-row]")];
-  const here = () => document.querySelector("[data-row].here");
+  const rows = () => [...document.querySelectorAll(".list tbody tr")];
+  const here = () => document.querySelector("tr.here");
   const move = (step) => {
     const all = rows();
     if (!all.length) return;
@@ -32,7 +32,8 @@
     box.click();
     told.textContent = box.checked ? "Selected" : "Not selected";
   };
-  const marked = (key) => (here() ?? document).querySelector(`[data-key="${key}"]`);
+  // A row's own, or the page's.
+  const marked = (key) => here()?.querySelector(`[data-key="${key}"]`) ?? document.querySelector(`[data-key="${key}"]:not(tr *)`);
   const retry = () => {
     const target = marked("r");
     // What is done for good is never done by a key: it goes to where it is asked and confirmed.
