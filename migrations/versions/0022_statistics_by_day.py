@@ -5,8 +5,8 @@ Nothing is added up here: the workers do it, and until then days are read from t
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0019"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
