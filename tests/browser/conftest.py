@@ -4,14 +4,16 @@ import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from playwright.async_api import async_playwright
 
+from hub.services.hub import Hub
 from hub.web.server import running
 from tests.browser.desk import Desk, Known
+from tests.browser.house import House, built, furnished
 from tests.web.conftest import hub_at
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -49,16 +51,34 @@ def chromium(run_dir: Path, worker_id: str) -> Iterator[str]:
             process.terminate()
 
 
-@pytest.fixture
-async def desk(chromium: str, database_url: str, redis_url: str) -> AsyncIterator[Desk]:
-    """The console of a hub of this test's own, looked at by an admin who need not log in."""
+@asynccontextmanager
+async def desk_of(hub: Hub, chromium: str, visitors: Known | None = None) -> AsyncIterator[Desk]:
+    """The console of a hub in a browser; without visitors who are known, one has to log in."""
     async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(hub_at(database_url, redis_url))
-        visitors = Known()
         host, port = await stack.enter_async_context(running(hub, "127.0.0.1", 0, visitors=visitors))
         driver = await stack.enter_async_context(async_playwright())
         browser = await driver.chromium.connect_over_cdp(chromium)
         stack.push_async_callback(browser.close)
-        made = Desk(hub, f"http://{host}:{port}", visitors, browser)
+        made = Desk(hub, f"http://{host}:{port}", visitors or Known(), browser)
         stack.push_async_callback(made.close)
         yield made
+
+
+@pytest.fixture
+async def desk(chromium: str, database_url: str, redis_url: str) -> AsyncIterator[Desk]:
+    """The console of a hub of this test's own, looked at by an admin who need not log in."""
+    async with hub_at(database_url, redis_url) as hub, desk_of(hub, chromium, Known()) as made:
+        yield made
+
+
+@pytest.fixture
+async def door(chromium: str, database_url: str, redis_url: str) -> AsyncIterator[Desk]:
+    """A console at which one has to log in, with nothing in it yet."""
+    async with built(database_url, redis_url) as hub, desk_of(hub, chromium) as made:
+        yield made
+
+
+@pytest.fixture
+async def house(door: Desk, database_url: str) -> House:
+    """What there is behind that door."""
+    return await furnished(door.hub, database_url)

@@ -47,13 +47,12 @@ class Desk:
     troubles: list[str] = field(default_factory=list)
     contexts: list[BrowserContext] = field(default_factory=list)
 
-    async def open(self, path: str, look: Look | None = None, *, judged: bool = False) -> Page:
-        """A page, loaded in a window of its own.
+    async def window(self, look: Look | None = None, *, judged: bool = False) -> Page:
+        """A window of its own, in which nobody has logged in.
 
         Args:
-            path: of the console.
-            look: how it is looked at.
-            judged: it will be judged, for which axe must run there: without a script is without ours then.
+            look: how the console is looked at.
+            judged: its pages will be judged, for which axe must run there: without a script is without ours then.
         """
         look = look or Look()
         width, height = look.size
@@ -71,10 +70,22 @@ class Desk:
         page.on("console", lambda message: self._heard(message))  # noqa: PLW0108
         page.on("pageerror", lambda error: self.troubles.append(f"page error: {error}"))
         page.on("response", lambda response: self._answered(response))  # noqa: PLW0108
+        return page
+
+    async def open(self, path: str, look: Look | None = None, *, judged: bool = False) -> Page:
+        """A page, loaded in a window of its own."""
+        page = await self.window(look, judged=judged)
         response = await page.goto(path)
         assert response is not None
         assert response.status == 200, f"{path} answers {response.status}"
         return page
+
+    async def enter(self, page: Page, operator: UUID) -> None:
+        """Log in, by a one-time link."""
+        link = await self.hub.operators.login_link(operator, actor="test")
+        await page.goto(link.path)
+        await page.get_by_role("button", name="Log in").click()
+        await page.get_by_role("heading", name="Account", exact=True).wait_for()
 
     async def judge_at(self, path: str, look: Look | None = None) -> None:
         """Load a page and judge it, in a window that is closed again."""

@@ -5,63 +5,21 @@ import pytest
 
 from hub.domain.overrides import Forced
 from tests.browser.desk import Desk
-from tests.browser.looks import LOOKS, Look
-
-PAGES = (
-    "/console/overview",
-    "/console/overview?since=30d",
-    "/console/queues",
-    "/console/queues/payments",
-    "/console/providers",
-    "/console/providers/bank",
-    "/console/workers",
-    "/console/alerts",
-    "/console/alerts?view=past",
-)
-# A day of work: attempts, calls and depths by the hour, a worker that lives and one that is silent, alerts of every kind.
-FILL = """
-INSERT INTO attempt_statistics
-SELECT 'hour', date_trunc('hour', now()) - n * interval '1 hour', queue, outcome, 100 + n * 7, 12.5,
-       ARRAY[0, 0, 1, 5, 20 + n, 9, 4, 3, 1, 0, 0, 1, 0, 0, 0, 0]
-FROM generate_series(0, 23) n, unnest(ARRAY['default', 'payments']) queue, unnest(ARRAY['succeeded', 'failed', 'snoozed']) outcome;
-INSERT INTO call_statistics
-SELECT grain, date_trunc(grain, now()) - n * ('1 ' || grain)::interval, 'bank', 100 + n, n, 2, 1, 12.5,
-       ARRAY[0, 0, 1, 5, 20, 9, 4, 3, 1, 0, 0, 1, 0, 0, 0, 0]
-FROM generate_series(0, 23) n, unnest(ARRAY['minute', 'hour']) grain;
-INSERT INTO queue_statistics
-SELECT 'hour', date_trunc('hour', now()) - n * interval '1 hour', queue, n * n, n * 1.5
-FROM generate_series(0, 23) n, unnest(ARRAY['default', 'payments']) queue WHERE n % 5 <> 0;
-INSERT INTO queues (name) VALUES ('reports-of-the-night-for-those-who-add-up-what-was-taken-and-given-back');
-INSERT INTO marks VALUES ('attempt_statistics', now() - interval '1 minute');
-INSERT INTO workers (id, host, pid, release, queues, concurrency, lease_until)
-SELECT gen_random_uuid(), 'hub-worker-' || n, n, '2027.1', '{default,payments}', 100, now() + n * interval '1 minute'
-FROM generate_series(0, 2) n;
-INSERT INTO alerts (id, kind, subject, key, title, detail, path, resolved_at)
-SELECT gen_random_uuid(), kind, 'subject', kind || over, 'what has happened to ' || kind, 'and a sentence more about it; see there',
-       '/console/providers/bank', CASE WHEN over THEN now() END
-FROM unnest(ARRAY['new_error', 'error_came_back', 'uncertain_payment', 'breaker_open', 'work_waits']) kind,
-     unnest(ARRAY[true, false]) over;
-"""
+from tests.browser.furniture import A_DAY
+from tests.browser.looks import Look
 
 
 @pytest.fixture
 async def filled(desk: Desk, database_url: str) -> Desk:
     """The console of a hub that has worked for a day, and whose provider is held."""
     connection = await asyncpg.connect(database_url)
-    await connection.execute(FILL)
+    await connection.execute(A_DAY)
     await connection.close()
     circuit = desk.hub.breakers.of("bank")
     circuit.open_until(desk.hub.breakers.clock() + 60)
     principal = (await desk.visitors.of(None)).principal  # type: ignore[arg-type, union-attr]  # it looks at nothing
     await desk.hub.fleet.force(principal, "bank", Forced.OPEN, reason="announced maintenance")
     return desk
-
-
-@pytest.mark.parametrize("look", LOOKS, ids=str)
-async def test_pages_about_health_can_be_read_by_everyone(filled: Desk, look: Look) -> None:
-    """With a day's work to show."""
-    for path in PAGES:
-        await filled.judge_at(path, look)
 
 
 async def test_charts_show_what_was_counted(filled: Desk) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from hub.domain.access import Principal, Role
 from tests.browser.desk import Desk
-from tests.browser.looks import LOOKS, Look
+from tests.browser.looks import Look
 
 # The oldest first: one that succeeded, two that failed, one that is queued and has a business key.
 _JOBS = """
@@ -44,13 +44,6 @@ async def listed(page: Page) -> int:
 def asked(page: Page) -> str:
     """The search in the address."""
     return parse_qs(urlsplit(page.url).query).get("q", [""])[0]
-
-
-@pytest.mark.parametrize("look", LOOKS, ids=str)
-async def test_lists_can_be_read_by_everyone(desk: Desk, jobs: list[UUID], look: Look) -> None:
-    """With rows, with none that fit, and with a search that cannot be read."""
-    for path in ("/console/jobs", "/console/jobs?q=stat:failed", "/console/events?q=source:shop"):
-        await desk.judge_at(path, look)
 
 
 @pytest.mark.parametrize("look", _BOTH, ids=str)

@@ -1,60 +1,21 @@
 """Logging in, one's account, operators and the audit log, in a real browser."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-
 import pytest
-from playwright.async_api import async_playwright
 
-from hub import bootstrap, config
-from hub.bootstrap import Surroundings
 from hub.domain.access import Role
-from hub.web.server import running
-from tests.browser.desk import Desk, Known
+from tests.browser.desk import Desk
 from tests.browser.looks import LOOKS, Look
-from tests.services.people import CHEAP, PASSWORD, somebody
-from tests.web.conftest import ENVIRONMENT
-from tests.web.registry import REGISTRY
-
-
-@pytest.fixture
-async def door(chromium: str, database_url: str, redis_url: str) -> AsyncIterator[Desk]:
-    """A console at which one has to log in."""
-    settings = config.load(ENVIRONMENT, sources=REGISTRY.sources, providers=REGISTRY.providers)
-    async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(
-            bootstrap.build(
-                settings,
-                REGISTRY,
-                database_url=database_url,
-                redis_url=redis_url,
-                surroundings=Surroundings(password_cost=CHEAP),
-            )
-        )
-        await bootstrap.know_queues(hub)
-        host, port = await stack.enter_async_context(running(hub, "127.0.0.1", 0))
-        driver = await stack.enter_async_context(async_playwright())
-        browser = await driver.chromium.connect_over_cdp(chromium)
-        stack.push_async_callback(browser.close)
-        made = Desk(hub, f"http://{host}:{port}", Known(), browser)
-        stack.push_async_callback(made.close)
-        yield made
+from tests.services.people import PASSWORD, somebody
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
 async def test_the_way_in_can_be_read_by_everyone(door: Desk, look: Look) -> None:
-    """The login page with and without operators, a link that is good, and one's account behind it."""
+    """The login page with and without operators, and a link that is good."""
     await door.judge_at("/console/login", look)
     ada = await somebody(door.hub, role=Role.ADMIN)
     link = await door.hub.operators.login_link(ada.id, actor="test")
+    await door.judge_at("/console/login", look)
     await door.judge_at(link.path, look)
-    page = await door.open(link.path, look, judged=True)
-    await page.get_by_role("button", name="Log in").click()
-    await page.get_by_role("heading", name="Account", exact=True).wait_for()
-    await door.judge(page)
-    for path in (f"/console/people/{ada.id}", "/console/people", "/console/audit"):
-        await page.goto(door.url + path)
-        await door.judge(page)
 
 
 async def test_an_operator_logs_in_and_out_without_a_script(door: Desk) -> None:

@@ -12,7 +12,7 @@ from hub.services.plan_runner import PlanRunner
 from hub.services.plan_views import PlanView
 from hub.services.plans import PlanRequest
 from tests.browser.desk import Desk
-from tests.browser.looks import LOOKS, Look
+from tests.browser.looks import Look
 
 _FAILED = """
 INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, correlation_id, settled_at, attempt, failures,
@@ -132,23 +132,3 @@ async def test_a_viewer_sees_and_changes_nothing(desk: Desk) -> None:
     desk.visitors.role = Role.OPERATOR
     page = await desk.open("/console/plans/new")
     assert await page.get_by_label("Include jobs that may have been done").count() == 0
-
-
-@pytest.mark.parametrize("look", LOOKS, ids=str)
-async def test_plans_can_be_read_by_everyone(desk: Desk, look: Look) -> None:
-    """A dry run, one under way, one that has stopped."""
-    draft = await made(desk)
-    running = await made(desk, start=True)
-    await sql(
-        desk,
-        "UPDATE plans SET state = 'stopped', judgement = '3 of the first 5 jobs failed again' WHERE id = :id",
-        id=running.id,
-    )
-    for path in (
-        "",
-        f"/{draft.id}",
-        f"/{running.id}",
-        f"/{running.id}?state=excluded",
-        "/new?q=state:failed",
-    ):
-        await desk.judge_at(f"/console/plans{path}", look)

@@ -3,65 +3,18 @@
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from hub.domain.access import Principal, Role
-from hub.services.hub import Hub
 from tests.browser.desk import Desk
+from tests.browser.furniture import charge_in_doubt, refused
 from tests.browser.looks import LOOKS, Look
 
 PRINCIPAL = Principal.of_operator(UUID(int=7), "ada@example.com", Role.ADMIN)
-JOB = """
-INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, correlation_id, attempt, error_code, error_message,
-                  error_kind, error_signature, settled_at, tags, event_id)
-VALUES (:id, 'payments.charge', '{"amount": 1999, "currency": "eur"}', 'payments', 5, 'failed', :reason, now(), 'checkout-1042',
-        1, 'timeout', 'bank: no answer in time', 'NoAnswer', 'abc', now(), '["order:1042"]', :event) RETURNING 1
-"""
-ATTEMPT = """
-INSERT INTO attempts (job_id, number, generation, outcome, error_code, error_message, worker_id, started_at)
-VALUES (:id, 1, 1, 'failed', 'timeout', 'bank: no answer in time', gen_random_uuid(), now() - interval '1 second') RETURNING 1
-"""
-STEP = """
-INSERT INTO steps (job_id, position, name, provider, effect, certainty, serial, generation, attempt, sends, digest, kind,
-    idempotency_key, first_sent_at, last_sent_at)
-VALUES (:id, 1, 'bank POST /v1/payments', 'bank', 'money', 'unknown', 0, 1, 1, 2, 'x', 'call', :key,
-        now() - make_interval(hours => :hours), now()) RETURNING 1
-"""
-EVENT = """
-INSERT INTO events (id, source, external_id, type, body, headers, secret_index, correlation_id, subject)
-VALUES (:id, 'stripe', 'evt_1', 'payment_intent.succeeded', :body, '{"content-type": "application/json"}', 0, 'checkout-1042',
-        'pi_1') RETURNING 1
-"""
-BODY = b'{"id": "evt_1", "client_secret": "pi_1_secret_abcdefgh", "text": "' + b"a long word " * 30 + b'"}'
-
-
-async def fill(hub: Hub, *, reason: str = "exhausted", hours: int = 1) -> tuple[UUID, UUID]:
-    """A failed charge whose effect is in doubt, since so many hours; and the event that started it."""
-    job, event = hub.new_id(), hub.new_id()
-    run = hub.database.run
-    await run(text(EVENT), {"id": event, "body": BODY})
-    await run(text(JOB), {"id": job, "reason": reason, "event": event})
-    await run(text(ATTEMPT), {"id": job})
-    await run(text(STEP), {"id": job, "key": f"hub-{job}-1-0", "hours": hours})
-    return job, event
-
-
-@pytest.mark.parametrize("look", LOOKS, ids=str)
-async def test_a_job_an_event_and_a_timeline_can_be_read_by_everyone(desk: Desk, look: Look) -> None:
-    """In every look: a failed job in doubt, its webhook, and all that belongs together."""
-    job, event = await fill(desk.hub)
-    for path in (
-        f"/console/jobs/{job}",
-        f"/console/events/{event}",
-        "/console/timeline?tag=order:1042",
-        "/console/timeline?correlation_id=nothing",
-    ):
-        await desk.judge_at(path, look)
 
 
 async def test_a_charge_that_the_key_still_protects_is_retried_by_one_button(desk: Desk) -> None:
     """The verdict says so, names the key and until when, and takes no decision. Without a script."""
-    job, _ = await fill(desk.hub)
+    job, _ = await charge_in_doubt(desk.hub)
     page = await desk.open(f"/console/jobs/{job}", Look(script=False))
     verdict = page.locator("#retry")
     assert "A retry is safe: the provider still knows the key" in await verdict.inner_text()
@@ -76,7 +29,7 @@ async def test_a_charge_that_the_key_still_protects_is_retried_by_one_button(des
 
 async def test_an_uncertain_charge_takes_a_word_and_somebody_who_may_judge(desk: Desk) -> None:
     """An operator is told who may; an admin says what they found, and that they looked."""
-    job, _ = await fill(desk.hub, hours=30)
+    job, _ = await charge_in_doubt(desk.hub, hours=30)
     desk.visitors.role = Role.OPERATOR
     page = await desk.open(f"/console/jobs/{job}", Look(script=False))
     assert "Only somebody with jobs:decide" in await page.locator("#retry").inner_text()
@@ -94,7 +47,7 @@ async def test_an_uncertain_charge_takes_a_word_and_somebody_who_may_judge(desk:
 
 async def test_why_a_job_waits_stands_on_its_page(desk: Desk) -> None:
     """No worker serves its queue here, and the page says what to do."""
-    job, _ = await fill(desk.hub)
+    job, _ = await charge_in_doubt(desk.hub)
     await desk.hub.operate.retry(PRINCIPAL, job)
     page = await desk.open(f"/console/jobs/{job}")
     told = await page.locator("#why").inner_text()
@@ -105,7 +58,7 @@ async def test_why_a_job_waits_stands_on_its_page(desk: Desk) -> None:
 
 async def test_the_page_of_a_job_follows_it_to_its_end(desk: Desk) -> None:
     """Nobody who has retried has to load the page again to learn what came of it."""
-    job, _ = await fill(desk.hub)
+    job, _ = await charge_in_doubt(desk.hub)
     await desk.hub.operate.retry(PRINCIPAL, job)
     page = await desk.open(f"/console/jobs/{job}?notice=retried")
     await page.locator("#why").wait_for()
@@ -119,7 +72,7 @@ async def test_the_page_of_a_job_follows_it_to_its_end(desk: Desk) -> None:
 
 async def test_a_page_beyond_those_that_are_followed_says_so(desk: Desk) -> None:
     """And is all there, as it was when it was loaded."""
-    job, _ = await fill(desk.hub)
+    job, _ = await charge_in_doubt(desk.hub)
     await desk.hub.operate.retry(PRINCIPAL, job)
     for _ in range(5):
         await desk.open(f"/console/jobs/{job}")
@@ -131,7 +84,7 @@ async def test_a_page_beyond_those_that_are_followed_says_so(desk: Desk) -> None
 
 async def test_a_viewer_sees_no_secret_and_no_button(desk: Desk) -> None:
     """Of the job all but what changes it; of the webhook nothing that looks like a secret."""
-    job, event = await fill(desk.hub)
+    job, event = await charge_in_doubt(desk.hub)
     desk.visitors.role = Role.VIEWER
     page = await desk.open(f"/console/jobs/{job}")
     assert await page.locator("main form").count() == 0
@@ -145,7 +98,7 @@ async def test_a_viewer_sees_no_secret_and_no_button(desk: Desk) -> None:
 
 async def test_all_that_belongs_to_an_order_is_found_from_the_job(desk: Desk) -> None:
     """By its business key, to the timeline across jobs, and back."""
-    job, _ = await fill(desk.hub)
+    job, _ = await charge_in_doubt(desk.hub)
     page = await desk.open(f"/console/jobs/{job}", Look(script=False))
     await page.get_by_role("link", name="order:1042").click()
     await page.get_by_role("heading", name="All of order:1042").wait_for()
@@ -154,19 +107,10 @@ async def test_all_that_belongs_to_an_order_is_found_from_the_job(desk: Desk) ->
     desk.check()
 
 
-REFUSED = """
-INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, correlation_id, attempt, error_code, error_message,
-                  settled_at)
-VALUES (:id, 'registry.send_receipt', '{"to": "jenny@exmaple.com", "amount": 5}', 'payments', 5, 'failed', 'rejected', now(),
-        'c', 1, 'no_such_domain', 'no such domain', now()) RETURNING 1
-"""
-
-
 @pytest.mark.parametrize("look", [LOOKS[0], LOOKS[-1]], ids=str)
 async def test_arguments_are_edited_by_a_form(desk: Desk, look: Look) -> None:
     """As text; what does not fit is pointed at, the difference is shown, and confirmed."""
-    job = desk.hub.new_id()
-    await desk.hub.database.run(text(REFUSED), {"id": job})
+    job = await refused(desk.hub)
     page = await desk.open(f"/console/jobs/{job}", Look(script=False, scheme=look.scheme, size=look.size))
     await page.get_by_role("link", name="Edit and retry").click()
     await page.get_by_label("Arguments, JSON").fill('{"to": "jenny@example.com"}')
@@ -181,4 +125,3 @@ async def test_arguments_are_edited_by_a_form(desk: Desk, look: Look) -> None:
     desk.troubles = [trouble for trouble in desk.troubles if "422" not in trouble]
     desk.check()
     assert (await desk.hub.inspect.get_job(PRINCIPAL, job)).args["to"] == "jenny@example.com"
-    await desk.judge_at(f"/console/jobs/{job}/edit", look)
