@@ -25,7 +25,7 @@ async def test_a_failure_is_found_and_its_retry_planned(desk: Desk) -> None:
 
 async def test_groups_are_walked_and_planned_by_the_keys(desk: Desk) -> None:
     """`x` ticks the row one is at, which the bar below counts; `r` is for the group as a whole, from any of its jobs."""
-    [signature, _] = await fill(desk.hub)
+    [signature, _] = await groups(desk.hub)
     page = await desk.open("/console/inbox")
     await page.keyboard.press("j")
     await page.keyboard.press("x")
