@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 _MAX_AGENT = 120
+_DOTS = re.compile(r"(\.|%2e){1,2}", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -74,12 +75,14 @@ def shortened_agent(user_agent: str) -> str:
 def is_safe_path(path: str) -> bool:
     r"""Whether a login may lead on to it: a path of the console, and not, as browsers read it, another site.
 
-    `//host` and `/\host` are other sites to a browser, and it leaves out tabs and line breaks before it looks.
+    `//host` and `/\host` are other sites to a browser, it leaves out tabs and line breaks before it looks, and `..` leads out
+    of the console, to whatever else is served under the name (https://url.spec.whatwg.org/#double-dot-path-segment).
     """
     return (
         path.isascii()
         and path.isprintable()
         and len(path) <= 2_000
         and "\\" not in path
+        and not any(_DOTS.fullmatch(part) for part in path.partition("?")[0].partition("#")[0].split("/"))
         and (path == "/console" or path.startswith(("/console/", "/console?")))
     )

@@ -46,23 +46,32 @@ class Passwords:
     Args:
         cost: of one.
         threads: how many at once.
-        waiting: how many more may wait for their turn.
+        waiting: how many more may wait for their turn, of strangers and of those who are known each: no number of the
+            former keeps the latter out.
     """
 
     def __init__(self, cost: Cost = Cost(), *, threads: int = 2, waiting: int = 20) -> None:
         self._cost = cost
         self._hasher = PasswordHasher(cost.passes, cost.memory, cost.lanes, _DIGEST, _SALT)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
-        self._room = threads + waiting
+        self._room = dict.fromkeys((False, True), threads + waiting)
         self._nobodys = self._of_nobody()
 
     async def hash(self, password: str) -> str:
         """The hash of a new password. Raises Unavailable."""
-        return await self._run(lambda: self._hasher.hash(password_of(password)))
+        return await self._run(lambda: self._hasher.hash(password_of(password)), known=True)
 
-    async def verify(self, stored: str | None, password: str) -> Verified:
-        """Judge a password; it takes the same time where none is stored. Raises Unavailable."""
-        return await self._run(lambda: self._verify(stored, password_of(password)))
+    async def verify(self, stored: str | None, password: str, *, known: bool) -> Verified:
+        """Judge a password; it takes the same time where none is stored.
+
+        Args:
+            stored: the hash of the right one, if there is any.
+            password: as it was typed.
+            known: with a browser that its owner has logged in with.
+
+        Raises Unavailable.
+        """
+        return await self._run(lambda: self._verify(stored, password_of(password)), known=known)
 
     def close(self) -> None:
         """End the threads."""
@@ -78,14 +87,14 @@ class Passwords:
         renews = self._hasher.check_needs_rehash(stored)
         return Verified(right=True, renewed=self._hasher.hash(password) if renews else None)
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._room <= 0:
+    async def _run(self, work: Callable[[], T], *, known: bool) -> T:
+        if self._room[known] <= 0:
             raise Unavailable("too many are logging in at once", timedelta(seconds=2))
-        self._room -= 1
+        self._room[known] -= 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
-            self._room += 1
+            self._room[known] += 1
 
     def _of_nobody(self) -> str:
         """What the password of somebody who is not there is compared with: random, so that none is right."""

@@ -11,7 +11,7 @@ from hub.domain.operators import LONGEST_PASSWORD, client_network, email_of
 from hub.domain.ratelimit import TokenBucket
 from hub.domain.sessions import LoginKind, SessionLimits, device_token, is_token, shortened_agent
 from hub.infra.logs import logger
-from hub.infra.passwords import Passwords
+from hub.infra.passwords import Passwords, Verified
 from hub.infra.store.guesses import Candidate, GuessStore
 from hub.infra.store.logins import LoginStore, NewSession
 from hub.infra.store.sessions import LiveSession, SessionStore, StoredSession
@@ -144,9 +144,7 @@ class Logins:
         candidate = (
             await self._guesses.guess(address, _digest(visitor.device)) if _is_storable(address) else None
         )
-        verified = await self._passwords.verify(
-            candidate.hash if candidate else None, password[:LONGEST_PASSWORD]
-        )
+        verified = await self._judged(candidate, password)
         if candidate is None or not verified.right or len(password) > LONGEST_PASSWORD:
             # Not the address that was typed: at times it is a password, typed into the wrong field.
             who = str(candidate.operator) if candidate else "nobody, or nobody who may try now"
@@ -197,9 +195,7 @@ class Logins:
     async def is_own_password(self, session: Session, password: str) -> bool:
         """Whether this is the password of who is logged in; a wrong one counts as a wrong log-in with this browser."""
         candidate = await self._guesses.guess(session.email, digest_of(device_token(session.token)))
-        verified = await self._passwords.verify(
-            candidate.hash if candidate else None, password[:LONGEST_PASSWORD]
-        )
+        verified = await self._judged(candidate, password)
         if not verified.right:
             await self._note_lock(candidate)
         return verified.right
@@ -216,6 +212,11 @@ class Logins:
     async def log_out(self, session: Session) -> None:
         """End one's own session."""
         await self._sessions.revoke(session.operator, session.id, audit=self._new_id(), actor=session.email)
+
+    async def _judged(self, candidate: Candidate | None, password: str) -> Verified:
+        known = candidate is not None and candidate.known
+        stored = candidate.hash if candidate else None
+        return await self._passwords.verify(stored, password[:LONGEST_PASSWORD], known=known)
 
     def _session(self, live: LiveSession, token: str) -> Session:
         return Session(

@@ -98,7 +98,16 @@ def test_what_is_made_of_a_session_is_of_that_session_and_does_not_give_it_away(
 
 
 @pytest.mark.parametrize(
-    "path", ["/console", "/console/", "/console/jobs?q=state:failed", "/console?q=1", "/console/jobs/1"]
+    "path",
+    [
+        "/console",
+        "/console/",
+        "/console/jobs?q=state:failed",
+        "/console?q=1",
+        "/console/jobs/1",
+        "/console/jobs?q=../..",
+        "/console/jobs/a..b#..",
+    ],
 )
 def test_a_log_in_leads_on_to_a_page_of_the_console(path: str) -> None:
     """The one that was asked for."""
@@ -108,7 +117,7 @@ def test_a_log_in_leads_on_to_a_page_of_the_console(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "", "https://evil.example", "//evil.example", "/\\evil.example", "/console\\@evil.example", "javascript:alert(1)",
+        "", "/console/../elsewhere", "/console/%2E./elsewhere", "/console/..", "/console/./x", "https://evil.example", "//evil.example", "/\\evil.example", "/console\\@evil.example", "javascript:alert(1)",
         "/consoleevil", "/console/\r\nSet-Cookie: x=1", "/console/\t", "/v1/jobs", "/console/é", "/console/" + "a" * 2_000,
     ],
 )  # fmt: skip

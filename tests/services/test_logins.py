@@ -12,7 +12,7 @@ import pytest
 from hub.domain.access import Role, Scope
 from hub.domain.errors import LoginRefused, NotFound, TooManyLogins, Unavailable
 from hub.domain.sessions import LoginKind, device_token
-from hub.infra.passwords import Cost, Passwords
+from hub.infra.passwords import Cost, Passwords, Verified
 from hub.services.hub import Hub
 from hub.services.logins import AddressLimits, Visitor
 from tests.clock import Clock
@@ -233,6 +233,19 @@ async def test_more_hashes_at_once_than_fit_are_refused() -> None:
     assert sum(isinstance(answer, str) for answer in answers) == 2
     assert sum(isinstance(answer, Unavailable) for answer in answers) == 3
     assert await passwords.hash(PASSWORD)
+    passwords.close()
+
+
+async def test_strangers_who_take_all_room_leave_that_of_known_browsers() -> None:
+    """However many they are: whoever is known waits for those before them, and is judged."""
+    passwords = Passwords(CHEAP, threads=1, waiting=1)
+    stored = await passwords.hash(PASSWORD)
+    strangers = [passwords.verify(None, PASSWORD, known=False) for _ in range(5)]
+    answers = await asyncio.gather(
+        *strangers, passwords.verify(stored, PASSWORD, known=True), return_exceptions=True
+    )
+    assert sum(isinstance(answer, Unavailable) for answer in answers) == 3
+    assert answers[-1] == Verified(right=True)
     passwords.close()
 
 

@@ -136,6 +136,11 @@ async def test_over_tls_the_cookies_are_bound_to_the_host(database_url: str, red
         assert all("; Secure" in cookie for cookie in cookies_of(answer))
         session = f"__Host-hub-session={begun['__Host-hub-session']}"
         assert (await browser.get("/console/queues", Cookie=session)).status == 200
+        page = await browser.get("/console/queues", Cookie=session)
+        shown_in = {"Cookie": session, "Origin": "https://hub.example.com"}
+        chosen = {**hidden(page, "/console/theme"), "theme": "dark"}
+        [theme] = cookies_of(await browser.send("POST", "/console/theme", shown_in, chosen))
+        assert theme.endswith("; Secure")
         without = session.removeprefix("__Host-")
         assert (await browser.get("/console/queues", Cookie=without)).status == 303
         foreign = {**shown, "Origin": "http://hub.example.com"}

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from hub.web.addresses import is_secure
 from hub.web.console.addresses import safe_next
 from hub.web.console.page import Page, Visit
 from hub.web.console.theme import COOKIE, THEMES
@@ -20,6 +21,7 @@ async def choose(visit: Visit) -> web.StreamResponse:
         path="/console",
         httponly=True,
         samesite="Lax",
+        secure=is_secure(visit.hub.config.web, visit.request),
     )
     return answer
 
