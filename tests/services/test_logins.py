@@ -76,7 +76,7 @@ async def test_an_unknown_address_takes_as_long_as_a_wrong_password(
     database_url: str, redis_url: str
 ) -> None:
     """Time does not tell who exists either: each judges one hash."""
-    async with peopled(database_url, redis_url, cost=Cost(passes=2, memory=16 * 1024, lanes=1)) as hub:
+    async with peopled(database_url, redis_url, cost=Cost(passes=4, memory=32 * 1024, lanes=1)) as hub:
         await somebody(hub)
 
         async def seconds(email: str) -> float:
