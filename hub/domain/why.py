@@ -44,15 +44,19 @@ class Holder:
     """The worker that runs the job.
 
     Attributes:
+        host: where; None for an application, which is told of its job and not of the fleet.
+        pid: its process there.
         lease_until: when the job is taken from it unless it says before that it lives; None if it is not known any more.
     """
 
-    host: str
-    pid: int
+    host: str | None
+    pid: int | None
     release: str
     lease_until: datetime | None
 
     def __str__(self) -> str:
+        if self.host is None:
+            return f"a worker, release {self.release},"
         return f"the worker on {self.host}, process {self.pid}, release {self.release}"
 
 

@@ -1,7 +1,7 @@
 """Why a job is not running: what the database, the ready buffer and the breakers know of it, put together."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -65,6 +65,8 @@ class Why:
         if record is None:
             raise NotFound(f"there is no job {job}", code="unknown_job_id")
         place = await self._place(record, job)
+        if not principal.sees_all:
+            record = replace(record, holder=[(None, None, *rest) for _host, _pid, *rest in record.holder])
         known = self._situation(record, place)
         answer = why(known)
         in_line = answer.code in {WhyCode.BEHIND_OTHERS, WhyCode.BUFFER_FULL, WhyCode.NEXT}

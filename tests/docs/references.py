@@ -223,7 +223,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
 _ALLOWS = {
     Scope.JOBS_WRITE: "submit jobs",
     Scope.JOBS_READ: "look at jobs, queues, providers; of an application: its own jobs",
-    Scope.JOBS_READ_ALL: "look at every application's jobs",
+    Scope.JOBS_READ_ALL: "look at every application's jobs, and at the workers",
     Scope.JOBS_OPERATE: "retry, cancel, plan, pause queues",
     Scope.JOBS_DECIDE: "retry or end what has an uncertain effect",
     Scope.EVENTS_LIST: "look at received webhooks, with what is secret or long taken out of their bodies",

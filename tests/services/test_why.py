@@ -216,6 +216,9 @@ async def test_a_worker_is_at_it(engine: Engine) -> None:
     assert "the worker on test, process 1, release 1 is at attempt 1 since" in answer.text
     [[lease]] = await engine.sql("SELECT lease_until FROM workers")
     assert answer.until == lease
+    shop = replace(engine.principal, scopes=frozenset({Scope.JOBS_READ}))
+    told = (await engine.hub.why.of(shop, made)).text
+    assert "it is running: a worker, release 1, is at attempt 1 since" in told, "no host for an application"
 
 
 @pytest.mark.parametrize("forgotten", [False, True])

@@ -51,14 +51,15 @@ async def test_a_probe_of_a_provider_without_one_is_a_409(admin: Client) -> None
     assert (await admin.post("/v1/providers/nobody/probe")).json["code"] == "unknown_provider"
 
 
-async def test_workers_are_listed(shop: Client, query: Query) -> None:
-    """Those that have not stopped."""
+async def test_workers_are_listed(shop: Client, admin: Client, query: Query) -> None:
+    """Those that have not stopped; where they run is no business of an application."""
     await query(
         "INSERT INTO workers (id, host, pid, release, queues, concurrency, lease_until)"
         " VALUES ($1, 'box', 7, '1.0', '{default}', 10, now() + interval '1 minute')",
         UUID(int=5),
     )
-    [worker] = (await shop.get("/v1/workers")).json["items"]
+    assert (await shop.get("/v1/workers")).status == 403
+    [worker] = (await admin.get("/v1/workers")).json["items"]
     assert (worker["host"], worker["pid"], worker["alive"], worker["running"]) == ("box", 7, True, 0)
 
 

@@ -125,7 +125,7 @@ def endpoints() -> tuple[Endpoint, ...]:
             (Outcome(200, "What came of it", Shape(ProbeView, _PROBED)),), refusals=(404, 409),
         ),
         Endpoint(
-            "GET", "/v1/workers", list_workers, Scope.JOBS_READ, "listWorkers", TAG,
+            "GET", "/v1/workers", list_workers, Scope.JOBS_READ_ALL, "listWorkers", TAG,
             "List workers", "Every worker that has not stopped, with what it runs now.",
             (Outcome(200, "Every worker", Shape(Listing[WorkerView], Listing([_WORKER]))),),
         ),

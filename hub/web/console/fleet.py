@@ -90,5 +90,5 @@ PAGES = (
     Page("GET", f"{PROVIDERS}/{{provider}}", provider, Scope.JOBS_READ_ALL, "providers"),
     Page("POST", f"{PROVIDERS}/{{provider}}/breaker", hold, Scope.PROVIDERS_OPERATE, "providers"),
     Page("POST", f"{PROVIDERS}/{{provider}}/probe", probe, Scope.PROVIDERS_OPERATE, "providers"),
-    Page("GET", "/console/workers", workers, Scope.JOBS_READ, "workers"),
+    Page("GET", "/console/workers", workers, Scope.JOBS_READ_ALL, "workers"),
 )
