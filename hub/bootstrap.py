@@ -18,7 +18,7 @@ import structlog
 import uuid_utils.compat as uuids
 from aiohttp.abc import AbstractResolver
 
-from hub.config import Config, PendingConfig
+from hub.config import Config
 from hub.domain.errors import Unavailable
 from hub.domain.judgement import failure_of
 from hub.domain.redaction import Redactor
@@ -100,6 +100,7 @@ from hub.services.telemetry import Telemetry, counted, tell_changes
 from hub.services.timeline import Timeline
 from hub.services.waking import Waking
 from hub.services.why import Why
+from hub.serving import PendingConfig
 
 # How long a start leaves a database alone that is away. Seconds.
 _AGAIN = 0.5

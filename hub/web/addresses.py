@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from hub.config import WebConfig
+from hub.serving import WebConfig
 
 
 def public_url(config: WebConfig, request: web.Request) -> str:
