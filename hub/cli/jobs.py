@@ -11,7 +11,7 @@ from hub.domain.errors import Conflict
 from hub.domain.jobs import SETTLED, JobState, Reason
 from hub.domain.search import parse
 from hub.services.filters import JobFilter
-from hub.services.views import ErrorView, JobDetail, JobView
+from hub.services.job_views import ErrorView, JobDetail, JobView
 
 from . import edits, stories
 from .commands import Group

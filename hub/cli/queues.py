@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from hub.services.views import QueueView
+from hub.services.fleet_views import QueueView
 
 from .commands import Group
 from .desk import at_desk

@@ -8,7 +8,7 @@ import orjson
 
 from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import SETTLED, JobState
-from hub.services.views import JobDetail, StepView
+from hub.services.job_views import JobDetail, StepView
 
 from .output import moment
 

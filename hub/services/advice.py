@@ -18,8 +18,8 @@ from hub.domain.safety import (
     needs_decision,
     verdict_of,
 )
+from hub.services.job_views import StepView
 from hub.services.verdicts import DoubtView, RetryAdvice
-from hub.services.views import StepView
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 

@@ -17,8 +17,8 @@ from hub.infra.store.operations import Audit
 from hub.registry import Registry
 from hub.services.alert_views import AlertTest, AlertView, TestedChannel
 from hub.services.cursors import format_cursor, parse_cursor
+from hub.services.listings import Page
 from hub.services.operate import actor_of
-from hub.services.views import Page
 
 ALERTS_PAGE = "/console/alerts"
 MOST_OPEN = 500

@@ -10,7 +10,7 @@ from hub.domain.audit import Chain, Flaw
 from hub.infra.store.audit import SINCE, UNTIL, AuditRecord, AuditStore
 from hub.infra.store.reading import Where
 from hub.services.cursors import format_number, parse_number
-from hub.services.views import Page
+from hub.services.listings import Page
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from hub.registry import Registry
 from hub.services.edit_views import ChangeView, EditView
 from hub.services.inspect import Inspect
 from hub.services.intake import derived_tags
+from hub.services.job_views import JobDetail
 from hub.services.operate import actor_of
 from hub.services.submit import check_args
-from hub.services.views import JobDetail
 
 
 @dataclass(frozen=True, slots=True)

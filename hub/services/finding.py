@@ -17,8 +17,8 @@ from hub.infra.store.finding import EVENTS as EVENTS_TABLE
 from hub.infra.store.finding import JOBS as JOBS_TABLE
 from hub.infra.store.finding import FindingStore, Span, Table
 from hub.infra.store.reading import Where
+from hub.services.listings import Page
 from hub.services.searching import causes_of, first_id, time_of, where_of
-from hub.services.views import Page
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""What is shown of providers and workers: the shapes of the API's answers."""
+"""What is shown of queues, providers and workers: the shapes of the API's answers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,6 +6,33 @@ from uuid import UUID
 
 from hub.domain.overrides import Forced
 from hub.services.statistics_views import CallsSummary
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A queue.
+
+    Attributes:
+        name: its name.
+        paused: nothing in it is started while it is paused.
+        paused_at: since when.
+        depth: how many jobs are in each unsettled state, and how many failed; states without jobs are 0.
+        bounded: whether a count stopped at its bound, so that there may be more than `depth` says. Counting stops at 10,000
+            queued and 10,000 held jobs of a queue, and for all queues together at 10,000 jobs each of those handed over,
+            due later, running and failed.
+        oldest_due_seconds: how long the longest-waiting due job has waited; null if nothing waits.
+        succeeded_last_minute: attempts that succeeded in the last minute.
+        finished_last_minute: attempts that ended in the last minute, however they ended.
+    """
+
+    name: str
+    paused: bool
+    paused_at: datetime | None
+    depth: dict[str, int]
+    bounded: bool
+    oldest_due_seconds: float | None
+    succeeded_last_minute: int
+    finished_last_minute: int
 
 
 @dataclass(frozen=True, slots=True)

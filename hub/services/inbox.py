@@ -17,8 +17,8 @@ from hub.infra.store.operations import Audit
 from hub.infra.store.reading import Where
 from hub.services.cursors import seal, unseal, within
 from hub.services.inbox_views import ChangeView, ErrorGroupDetail, ErrorGroupView, HourView, Tally
+from hub.services.listings import Page
 from hub.services.operate import actor_of
-from hub.services.views import Page
 
 TREND_HOURS, DETAIL_HOURS = 24, 48
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

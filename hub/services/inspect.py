@@ -16,21 +16,17 @@ from hub.infra.store.reading import (
 )
 from hub.registry import Registry
 from hub.services.cursors import format_cursor, parse_cursor
+from hub.services.event_views import EventDetail, EventView
 from hub.services.filters import EventFilter, JobFilter
 from hub.services.finding import Find, Found, SearchedPage, Tally
+from hub.services.fleet_views import QueueView
+from hub.services.job_views import JobDetail, JobView
 from hub.services.showing import (
     event_detail,
     event_view,
     job_detail,
     job_view,
     queue_view,
-)
-from hub.services.views import (
-    EventDetail,
-    EventView,
-    JobDetail,
-    JobView,
-    QueueView,
 )
 from hub.services.waiting import Waiting
 

@@ -13,8 +13,10 @@ from hub.domain.ids import JobId
 from hub.domain.jobs import CANCELLABLE, JobState, Reason, is_retryable
 from hub.infra.store.operations import Audit, OperationsStore, Reach, ReplayedJob
 from hub.registry import Registry
+from hub.services.event_views import EventDetail, ReplayedEvent
+from hub.services.fleet_views import QueueView
 from hub.services.inspect import Inspect
-from hub.services.views import EventDetail, JobDetail, QueueView, ReplayedEvent
+from hub.services.job_views import JobDetail
 
 
 class Operate:

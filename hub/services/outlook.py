@@ -7,7 +7,7 @@ from typing import assert_never
 
 from hub.domain.jobs import JobState, Reason
 from hub.domain.safety import Doubt
-from hub.services.views import Next, NextAction, WaitView
+from hub.services.job_views import Next, NextAction, WaitView
 
 WAITS_FOR_WORKER = Next(NextAction.RUN, None, "waits for a worker")
 

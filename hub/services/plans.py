@@ -32,11 +32,11 @@ from hub.infra.store.plan_snapshots import Draft, PlanSnapshots
 from hub.infra.store.plans import PlanRecord, PlanStore
 from hub.infra.store.reading import Where
 from hub.services.cursors import format_cursor, format_number, parse_cursor, parse_number
+from hub.services.listings import Page
 from hub.services.operate import actor_of
 from hub.services.plan_showing import item_view, plan_view
 from hub.services.plan_views import PlanItemView, PlanView
 from hub.services.searching import where_of
-from hub.services.views import Page
 
 _PAGE = 2_000
 _HINTS = {

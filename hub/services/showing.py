@@ -10,19 +10,10 @@ from hub.domain.providers import Provider
 from hub.domain.safety import Doubt
 from hub.infra.store.reading import EventFile, EventRecord, JobFile, JobRecord
 from hub.services.advice import retry_advice
+from hub.services.event_views import EventDetail, EventView
+from hub.services.fleet_views import QueueView
+from hub.services.job_views import AttemptView, EndingView, ErrorView, JobDetail, JobView, StepView, WaitView
 from hub.services.outlook import Left, next_of, waits_for
-from hub.services.views import (
-    AttemptView,
-    EndingView,
-    ErrorView,
-    EventDetail,
-    EventView,
-    JobDetail,
-    JobView,
-    QueueView,
-    StepView,
-    WaitView,
-)
 
 _OPEN_STATES = ("scheduled", "queued", "running", "retrying", "waiting", "held", "failed")
 

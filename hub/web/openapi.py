@@ -15,7 +15,17 @@ from pydantic.json_schema import JsonSchemaMode
 from hub import __version__
 from hub.domain.specs import JobSpec
 from hub.registry import Registry
-from hub.services import alert_views, finding, fleet_views, saved_views, statistics_views, suggest, views
+from hub.services import (
+    alert_views,
+    event_views,
+    finding,
+    fleet_views,
+    job_views,
+    listings,
+    saved_views,
+    statistics_views,
+    suggest,
+)
 from hub.web.answers import dumps
 from hub.web.api import examples
 from hub.web.api.submissions import Submission, example_of, schema_of_paths
@@ -24,7 +34,17 @@ from hub.web.problems import KINDS, ProblemDocument
 from hub.web.schemas import JobSubmission
 
 # Where the shapes of answers stand.
-_VIEWS = (alert_views, views, finding, fleet_views, saved_views, statistics_views, suggest)
+_VIEWS = (
+    alert_views,
+    event_views,
+    finding,
+    fleet_views,
+    job_views,
+    listings,
+    saved_views,
+    statistics_views,
+    suggest,
+)
 _REF = "#/components/schemas/"
 _PLACE = re.compile(r"\{(\w+)\}")
 _PLACES = {

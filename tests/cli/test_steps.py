@@ -9,7 +9,7 @@ import pytest
 from hub.cli.steps import step_row, step_state, undoing, undone
 from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState
-from hub.services.views import EndingView, JobDetail, StepView
+from hub.services.job_views import EndingView, JobDetail, StepView
 from hub.web.api.examples import AT, CANCELLED, RETRYING
 
 ENDING = EndingView(JobState.CANCELLED, "by_operator")

@@ -8,7 +8,7 @@ from aiohttp import web
 from hub.domain.access import Scope
 from hub.domain.alerts import AlertKind
 from hub.services.alert_views import AlertTest, AlertView, TestedChannel
-from hub.services.views import Page
+from hub.services.listings import Page
 from hub.web.answers import json_answer
 from hub.web.api.examples import AT, JOB
 from hub.web.endpoints import Context, Endpoint, Outcome, Shape

@@ -9,7 +9,7 @@ from pydantic import StringConstraints, model_validator
 
 from hub.domain.access import Scope
 from hub.services.audit import AuditEntry, AuditFilter
-from hub.services.views import Page
+from hub.services.listings import Page
 from hub.web.answers import json_answer
 from hub.web.endpoints import Context, Endpoint, Outcome, Shape
 from hub.web.reading import query_of

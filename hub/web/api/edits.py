@@ -10,7 +10,7 @@ from hub.domain.edits import EditState
 from hub.domain.errors import NotFound
 from hub.services.edit_views import ChangeView, EditView
 from hub.services.edits import Wanted
-from hub.services.views import Listing
+from hub.services.listings import Listing
 from hub.web.answers import json_answer
 from hub.web.api.examples import AT, JOB
 from hub.web.endpoints import Context, Endpoint, Outcome, Shape

@@ -12,7 +12,7 @@ from hub.domain.access import Scope
 from hub.domain.inbox import GroupAction, GroupState
 from hub.services.inbox import GroupFilter, Sort
 from hub.services.inbox_views import ChangeView, ErrorGroupDetail, ErrorGroupView, HourView
-from hub.services.views import Page
+from hub.services.listings import Page
 from hub.web.answers import json_answer
 from hub.web.api import examples
 from hub.web.endpoints import Context, Endpoint, Handler, Outcome, Shape

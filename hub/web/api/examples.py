@@ -8,23 +8,13 @@ from uuid import UUID
 from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, OutcomeKind
 from hub.domain.safety import Verdict
+from hub.services.event_views import EventDetail, EventView, ReplayedEvent
 from hub.services.finding import SearchedPage
+from hub.services.fleet_views import QueueView
+from hub.services.job_views import AttemptView, ErrorView, JobDetail, JobView, Next, NextAction, StepView
+from hub.services.listings import Listing
 from hub.services.outlook import WAITS_FOR_WORKER, due
 from hub.services.verdicts import RetryAdvice
-from hub.services.views import (
-    AttemptView,
-    ErrorView,
-    EventDetail,
-    EventView,
-    JobDetail,
-    JobView,
-    Listing,
-    Next,
-    NextAction,
-    QueueView,
-    ReplayedEvent,
-    StepView,
-)
 from hub.web.problems import Explained
 
 AT = datetime(2027, 1, 31, 9, 0, tzinfo=UTC)

@@ -9,8 +9,8 @@ from pydantic import StringConstraints
 from hub.domain.access import Scope
 from hub.domain.overrides import Forced
 from hub.services.fleet_views import BreakerView, OverrideView, ProbeView, ProviderView, WorkerView
+from hub.services.listings import Listing
 from hub.services.statistics_views import CallsSummary, Percentiles
-from hub.services.views import Listing
 from hub.web.answers import json_answer
 from hub.web.api.examples import AT, WORKER
 from hub.web.endpoints import Context, Endpoint, Outcome, Shape

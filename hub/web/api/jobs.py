@@ -14,9 +14,9 @@ from hub.domain.idempotency import MAX_KEY_LENGTH, is_valid_key
 from hub.domain.jobs import SETTLED, JobState
 from hub.domain.search import parse
 from hub.services.filters import JobFilter
+from hub.services.job_views import JobView
 from hub.services.outlook import WAITS_FOR_WORKER, due
 from hub.services.submit import JobRequest, Submitted
-from hub.services.views import JobView
 from hub.web.answers import JSON_HEADERS, dumps, json_answer
 from hub.web.endpoints import Context
 from hub.web.problems import INTERNAL, explain

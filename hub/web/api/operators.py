@@ -10,9 +10,9 @@ from typing_extensions import TypedDict
 
 from hub.domain.access import Role, Scope
 from hub.infra.store.operators import StoredOperator
+from hub.services.listings import Listing
 from hub.services.operate import actor_of
 from hub.services.operators import LoginLink
-from hub.services.views import Listing
 from hub.web.addresses import public_url
 from hub.web.answers import json_answer
 from hub.web.endpoints import Context, Endpoint, Outcome, Shape

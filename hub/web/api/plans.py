@@ -17,10 +17,10 @@ from hub.domain.plans import (
     PlanState,
     Settings,
 )
+from hub.services.listings import Page
 from hub.services.plan_reports import COLUMNS, CSV, NDJSON, lines_of
 from hub.services.plan_views import PlanItemView, PlanView
 from hub.services.plans import PlanRequest
-from hub.services.views import Page
 from hub.web.answers import dumps, json_answer
 from hub.web.api import plan_examples as examples
 from hub.web.downloads import download

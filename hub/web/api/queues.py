@@ -4,7 +4,7 @@ from aiohttp import web
 
 from hub.domain.errors import NotFound
 from hub.domain.specs import QUEUE_NAME
-from hub.services.views import Listing
+from hub.services.listings import Listing
 from hub.web.answers import json_answer
 from hub.web.endpoints import Context
 from hub.web.reading import optional_body

@@ -6,16 +6,11 @@ from typing_extensions import TypedDict
 
 from hub.domain.access import Scope
 from hub.registry import Registry
+from hub.services.event_views import EventDetail, EventView, ReplayedEvent
 from hub.services.finding import SearchedPage
-from hub.services.views import (
-    EventDetail,
-    EventView,
-    JobDetail,
-    JobView,
-    Listing,
-    QueueView,
-    ReplayedEvent,
-)
+from hub.services.fleet_views import QueueView
+from hub.services.job_views import JobDetail, JobView
+from hub.services.listings import Listing
 from hub.web import health, inbound
 from hub.web.api import (
     alerts,

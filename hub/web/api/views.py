@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 
 from hub.domain.access import Scope
 from hub.domain.views import MAX_NAME, Listed, NewView, SavedView
-from hub.services.views import Listing
+from hub.services.listings import Listing
 from hub.web.answers import json_answer
 from hub.web.api import examples
 from hub.web.endpoints import Context, Endpoint, Outcome, Shape

@@ -9,7 +9,7 @@ from aiohttp import web
 from hub.domain.access import Scope
 from hub.domain.errors import NotFound
 from hub.domain.spans import parse_since
-from hub.services.views import QueueView
+from hub.services.fleet_views import QueueView
 from hub.web.console import pictures
 from hub.web.console.page import Page, Visit
 

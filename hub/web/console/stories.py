@@ -8,9 +8,9 @@ from aiohttp import web
 from hub.domain.access import Scope
 from hub.domain.jobs import CANCELLABLE, SETTLED, JobState
 from hub.services.filters import JobFilter
+from hub.services.job_views import JobDetail
 from hub.services.timeline import Part
 from hub.services.timeline_views import TimelineView
-from hub.services.views import JobDetail
 from hub.web.console.curl import curl
 from hub.web.console.page import Page, Visit
 from hub.web.reading import id_in

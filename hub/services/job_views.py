@@ -1,19 +1,14 @@
-"""What is shown of jobs, events, queues and providers: the shapes of the API's answers.
+"""What is shown of jobs: the shapes of the API's answers, whose document says what the docstrings here say."""
 
-The API's document is made from these classes, and says what their docstrings say.
-"""
-
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
 from hub.domain.effects import Certainty, Effect, StepKind
 from hub.domain.jobs import JobState, OutcomeKind
 from hub.services.verdicts import RetryAdvice
-
-T = TypeVar("T")
 
 
 class NextAction(StrEnum):
@@ -227,109 +222,3 @@ class JobDetail(JobView):
     steps: list[StepView]
     waits: list[WaitView]
     retry: RetryAdvice
-
-
-@dataclass(frozen=True, slots=True)
-class EventView:
-    """A received webhook.
-
-    Attributes:
-        id: the hub's id, a UUIDv7.
-        source: who sent it.
-        external_id: the provider's id, unique per source.
-        type: what happened, in the provider's words.
-        correlation_id: what ties it to the jobs it started.
-        occurred_at: when it happened, if the provider says.
-        received_at: when the hub stored it.
-        size: of its body in bytes; null once retention has emptied it.
-        jobs: the jobs it started, the first hundred.
-    """
-
-    id: UUID
-    source: str
-    external_id: str
-    type: str
-    correlation_id: str
-    occurred_at: datetime | None
-    received_at: datetime
-    size: int | None
-    jobs: list[UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class EventDetail(EventView):
-    """A received webhook with what was received.
-
-    Attributes:
-        headers: as received, without signatures and credentials.
-        body_base64: the body exactly as received; null once retention has emptied it.
-        body_text: the body as text, if it is UTF-8.
-    """
-
-    headers: dict[str, str] = field(repr=False)
-    body_base64: str | None = field(repr=False)
-    body_text: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayedEvent:
-    """The jobs that a replay made.
-
-    Attributes:
-        event_id: the event that was replayed.
-        jobs: the new jobs, one for each job that subscribes to it now.
-    """
-
-    event_id: UUID
-    jobs: list[UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class QueueView:
-    """A queue.
-
-    Attributes:
-        name: its name.
-        paused: nothing in it is started while it is paused.
-        paused_at: since when.
-        depth: how many jobs are in each unsettled state, and how many failed; states without jobs are 0.
-        bounded: whether a count stopped at its bound, so that there may be more than `depth` says. Counting stops at 10,000
-            queued and 10,000 held jobs of a queue, and for all queues together at 10,000 jobs each of those handed over,
-            due later, running and failed.
-        oldest_due_seconds: how long the longest-waiting due job has waited; null if nothing waits.
-        succeeded_last_minute: attempts that succeeded in the last minute.
-        finished_last_minute: attempts that ended in the last minute, however they ended.
-    """
-
-    name: str
-    paused: bool
-    paused_at: datetime | None
-    depth: dict[str, int]
-    bounded: bool
-    oldest_due_seconds: float | None
-    succeeded_last_minute: int
-    finished_last_minute: int
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """A part of a list, newest first.
-
-    Attributes:
-        items: at most `limit`.
-        next_cursor: hand it back as `cursor` for what comes after; null at the end.
-    """
-
-    items: list[T]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing(Generic[T]):
-    """A list that is short enough to be given whole.
-
-    Attributes:
-        items: all of them, by name.
-    """
-
-    items: list[T]
