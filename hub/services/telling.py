@@ -185,8 +185,11 @@ def told_of_steps(steps: Iterable[StoryStep], redactor: Redactor) -> Iterable[En
             "answer": answer,
             "error": _error(one.error_code, one.error_message),
             "last_sent_at": one.last_sent_at,
+            "past": one.past,
         }
         ref, text = f"{one.position:09}", _stepped(one)
+        if one.past:
+            ref, text = f"{ref} {one.attempt:09}", f"{text}; it was made again later"
         yield Entry(one.at, EntryKind.STEP, ref, one.job, text, one.answered_at, detail)
 
 

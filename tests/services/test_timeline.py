@@ -130,6 +130,30 @@ async def test_a_retry_by_a_person_is_not_told_as_one_by_the_hub(engine: Engine,
     assert failed.detail["again_at"] is None
 
 
+async def test_what_a_call_came_to_before_a_retry_by_a_person_is_told_as_well(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Once for each time that it was made again by a person, at its time; what was not made again is told once."""
+    made = await engine.submit("test_timeline.thank")
+    for _ in range(2):
+        server.answers.append(says(402))
+        await engine.work()
+        await engine.hub.operate.retry(engine.principal, made)
+        # Retried, and not made again yet.
+        [*_, last] = of_kind(await told(engine, made), EntryKind.STEP)
+        assert (last.detail["certainty"], last.detail["past"]) == ("rejected", False)
+    await engine.work()
+    steps = of_kind(await told(engine, made), EntryKind.STEP)
+    assert [(one.detail["certainty"], one.detail["past"]) for one in steps] == [
+        ("rejected", True), ("rejected", True), ("confirmed", False)
+    ]  # fmt: skip
+    assert [one.detail["attempt"] for one in steps] == [1, 2, 3]
+    assert "was refused" in steps[0].text
+    assert steps[0].at < steps[1].at < steps[2].at
+    pages = [await told(engine, made, Part(newest_first=True))]
+    assert [one.detail["attempt"] for one in of_kind(pages[0], EntryKind.STEP)] == [3, 2, 1]
+
+
 async def test_what_people_did_is_told_with_their_reasons(engine: Engine, server: shop.Server) -> None:
     """To the job, and while it was there to its queue; not to other jobs or queues."""
     server.answers = [says(402)]

@@ -79,7 +79,7 @@ WITH before AS (SELECT j.id, j.state, {UNCERTAIN} AS uncertain FROM jobs j WHERE
     UPDATE jobs j SET args = CAST(:after AS jsonb), tags = CAST(:tags AS jsonb), generation = j.generation + 1,
         failures = 0, crashes = 0, state = 'queued', reason = NULL, run_at = now(), settled_at = NULL, dispatched_at = NULL
     FROM before b WHERE j.id = b.id RETURNING j.id, j.generation, NOT b.uncertain AS in_the_dark
-), doubted AS ({moves.DOUBTED})
+), doubted AS ({moves.DOUBTED}), kept AS ({moves.KEPT})
 """  # noqa: S608 - the parts are constants
 _INSERT = """
     INSERT INTO job_edits (job_id, number, generation, attempt, args_before, args_after, reason, state, proposed_by,

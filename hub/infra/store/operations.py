@@ -65,7 +65,7 @@ WITH before AS (
 ), moved AS (
     UPDATE jobs j SET {moves.RETRIED} FROM before b WHERE j.id = b.id
     RETURNING j.id, j.generation, {moves.IN_THE_DARK}
-), doubted AS ({moves.DOUBTED}), noted AS ({noted("job.retry", "id")})
+), doubted AS ({moves.DOUBTED}), kept AS ({moves.KEPT}), noted AS ({noted("job.retry", "id")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 

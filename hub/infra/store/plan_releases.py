@@ -66,7 +66,7 @@ RELEASES: Mapping[Action, TextClause] = {
         f"{UNCERTAIN} AS uncertain",
         f"{moves.RETRIED} FROM before b WHERE j.id = b.id",
         f"{_RUNS}, {moves.IN_THE_DARK}",
-        f", doubted AS ({moves.DOUBTED})",
+        f", doubted AS ({moves.DOUBTED}), kept AS ({moves.KEPT})",
     ),
     Action.CANCEL: _release(
         moves.CANCELLABLE,

@@ -82,7 +82,10 @@ class StoryAttempt:
 
 @dataclass(frozen=True, slots=True)
 class StoryStep:
-    """A line of the ledger. `answer` is None where there is none, or where it is longer than is shown (`answer_size`)."""
+    """A line of the ledger. `answer` is None where there is none, or where it is longer than is shown (`answer_size`).
+
+    It is `past` where the call was made again after a person had the job tried again: this is what it had come to.
+    """
 
     job: UUID
     position: int
@@ -103,6 +106,7 @@ class StoryStep:
     at: datetime
     last_sent_at: datetime | None
     answered_at: datetime | None
+    past: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,16 +263,25 @@ FROM unnest(CAST(:jobs AS uuid[])) AS i(id) CROSS JOIN LATERAL (
 ) t LEFT JOIN workers w ON w.id = t.worker_id
 """)
 
-_STEPS = _both_ways("""
+_LINE = """job_id, position, name, provider, effect, certainty, serial, sends, attempt, idempotency_key, digest, kind, answer,
+            error_code, error_message, first_sent_at, last_sent_at, answered_at"""
+_STEPS = _both_ways(f"""
 SELECT s.job_id, s.position, s.name, s.provider, s.effect, s.certainty, s.serial, s.sends, s.attempt, s.idempotency_key,
     encode(s.digest, 'hex'), s.kind, CASE WHEN pg_column_size(s.answer) <= :answer THEN s.answer END,
-    pg_column_size(s.answer), s.error_code, s.error_message, s.began_at, s.last_sent_at, s.answered_at
+    pg_column_size(s.answer), s.error_code, s.error_message, s.began_at, s.last_sent_at, s.answered_at, s.past
 FROM unnest(CAST(:jobs AS uuid[])) AS i(id) CROSS JOIN LATERAL (
+    WITH past AS MATERIALIZED (
+        SELECT p.* FROM past_steps p JOIN steps n USING (job_id, position) WHERE p.job_id = i.id AND n.attempt <> p.attempt
+    )
     SELECT * FROM (
-        SELECT *, coalesce(first_sent_at, answered_at) AS began_at FROM steps WHERE job_id = i.id
-    ) began WHERE began_at {since} ORDER BY began_at {order}, position {order} LIMIT :limit
+        SELECT {_LINE}, false AS past,
+            CASE WHEN position IN (SELECT position FROM past) THEN last_sent_at ELSE coalesce(first_sent_at, answered_at) END AS began_at
+        FROM steps WHERE job_id = i.id
+        UNION ALL
+        SELECT {_LINE}, true, coalesce(first_sent_at, answered_at) FROM past
+    ) began WHERE began_at {{since}} ORDER BY began_at {{order}}, position {{order}} LIMIT :limit
 ) s
-""")
+""")  # noqa: S608 - constants
 
 _NOTES = _both_ways("""
 SELECT n.id, n.at, n.actor, n.action, n.subject, n.detail

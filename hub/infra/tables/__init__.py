@@ -1,6 +1,18 @@
 """The schema: what is stored, which bad states are impossible, and which query each index serves."""
 
-from hub.infra.tables import alerts, audit, edits, inbox, operations, people, plans, statistics, views, work
+from hub.infra.tables import (
+    alerts,
+    audit,
+    edits,
+    inbox,
+    operations,
+    past,
+    people,
+    plans,
+    statistics,
+    views,
+    work,
+)
 from hub.infra.tables.base import metadata
 
 __all__ = [
@@ -10,6 +22,7 @@ __all__ = [
     "inbox",
     "metadata",
     "operations",
+    "past",
     "people",
     "plans",
     "statistics",
