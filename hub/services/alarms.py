@@ -95,7 +95,8 @@ class Alarms:
         ended = await self._store.end()
         if new or ended:
             log.info("alerts", new=new, ended=ended)
-        told = await self._told.tell(self._rules.remind, _is_time, self._telling.jobs)
+        heard = bool(self._telling.channels)
+        told = await self._told.tell(self._rules.remind, _is_time, self._telling.jobs, heard=heard)
         if told is not None:
             log.info("alerts told", alerts=told, channels=len(self._telling.channels))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from hub.infra.store.alerts import AlertStore
 from hub.infra.store.depths import DepthStore
 from hub.registry import load
 from hub.services.alarms import Alarms
+from hub.services.alerts import Telling
 from tests.services import shop
 from tests.services.conftest import Start
 from tests.services.engine import Engine
@@ -295,7 +297,9 @@ async def test_an_end_that_comes_while_a_message_is_made_is_told_afterwards(watc
         # Jobs are made after alerts are read and before they are marked.
         await other.execute(text("LOCK TABLE jobs IN SHARE MODE"))
         telling = asyncio.create_task(
-            AlertStore(engine.hub.database).tell(timedelta(0), lambda _: True, engine.hub.telling.jobs)
+            AlertStore(engine.hub.database).tell(
+                timedelta(0), lambda _: True, engine.hub.telling.jobs, heard=True
+            )
         )
         waiting = text(
             "SELECT count(*) FROM pg_locks WHERE relation = CAST('jobs' AS regclass) AND NOT granted"
@@ -380,7 +384,7 @@ async def test_jobs_that_tell_alerts_raise_none(watch: Watch) -> None:
 
 
 async def test_without_a_channel_alerts_are_kept_and_shown(start: Start) -> None:
-    """And whoever configures one later is not told of all that has been; a test says what to set."""
+    """A test says what to set."""
     engine = await start(fail, *ALERTS, providers=PROVIDERS)
     alarms = make_alarms(engine.hub)
     await alarms.begin()
@@ -390,6 +394,25 @@ async def test_without_a_channel_alerts_are_kept_and_shown(start: Start) -> None
     assert (alert.deliveries, alert.told_at is not None) == (0, True)
     with pytest.raises(Conflict, match="HUB_SLACK_WEBHOOK_URL"):
         await engine.hub.alerts.test(engine.principal)
+
+
+async def test_whoever_configures_a_channel_is_told_once_of_what_is_open(watch: Watch) -> None:
+    """Of what came before there was one, and not of what is over; it is no reminder, however long it has lasted."""
+    engine, alarms = watch
+    silent = Telling((), engine.hub.registry, "", clock=engine.hub.clock, new_id=engine.hub.new_id)
+    deaf = make_alarms(replace(engine.hub, telling=silent))
+    await failing(engine, "broken", "mended")
+    await looked((engine, deaf))
+    await looked((engine, deaf), after=timedelta(hours=5))
+    await engine.sql("UPDATE error_groups SET state = 'ignored' WHERE code = 'mended'")
+    await deaf.look()
+    assert await messages(engine) == []
+    for _ in range(2):
+        await looked((engine, alarms), after=GAP)
+    [message] = await messages(engine)
+    assert message["title"] == "test_alerts.fail fails: broken"
+    [alert] = await engine.hub.alerts.open()
+    assert alert.deliveries == 4
 
 
 async def test_a_test_message_goes_to_every_channel(watch: Watch) -> None:

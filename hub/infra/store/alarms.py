@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import quote
 from uuid import UUID
 
 from sqlalchemy import text
@@ -201,7 +202,7 @@ def waits(queues: Iterable[str], seconds: float) -> list[Finding]:
             queue,
             f"due work of {queue} waits for longer and longer",
             f"the oldest due job has waited for more than {seconds:g} s",
-            "/console/queues",
+            f"/console/queues/{quote(queue, safe='')}",
         )
         for queue in queues
     ]

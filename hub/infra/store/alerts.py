@@ -64,8 +64,13 @@ SELECT id, kind, title, detail, path, standing, since FROM (
     SELECT *, 'over', resolved_at FROM alerts
     WHERE resolved_at IS NOT NULL AND end_told_at IS NULL AND told_at IS NOT NULL AND kind = ANY(CAST(:passing AS text[]))
     UNION ALL
+    -- Marked as told while there was no channel, so that nobody was.
+    SELECT *, 'new', raised_at FROM alerts
+    WHERE resolved_at IS NULL AND told_at IS NOT NULL AND deliveries = 0 AND :heard
+    UNION ALL
     SELECT *, 'still', told_at + make_interval(secs => :remind) FROM alerts
     WHERE resolved_at IS NULL AND told_at < now() - make_interval(secs => :remind) AND :remind > 0
+        AND (deliveries > 0 OR NOT :heard)
 ) pending
 ORDER BY since, id LIMIT 1000
 """)
@@ -115,7 +120,7 @@ class AlertStore:
         self._database = database
 
     async def tell(
-        self, remind: timedelta, is_time: Callable[[Pending], bool], telling: Telling
+        self, remind: timedelta, is_time: Callable[[Pending], bool], telling: Telling, *, heard: bool
     ) -> int | None:
         """Make the jobs that tell of what nobody was told of yet; gives how many alerts they tell of.
 
@@ -125,13 +130,14 @@ class AlertStore:
             remind: how often to tell of what lasts; nought for never.
             is_time: whether to tell now.
             telling: the jobs for what there is to tell; none where there is no channel.
+            heard: whether there is a channel: what lasts since before there was one is told then.
         """
         async with self._database.transaction() as connection:
             await connection.execute(_BEGIN)
             turn = (await connection.execute(_TURN)).first()
             if turn is None:
                 return None
-            ids, pending = await self._pending(connection, remind, turn)
+            ids, pending = await self._pending(connection, remind, turn, heard=heard)
             if not ids or not is_time(pending):
                 return None
             jobs = telling(pending.told)
@@ -157,9 +163,13 @@ class AlertStore:
         return [AlertRecord(*row) for row in await self._database.run(_ALL, values)]
 
     async def _pending(
-        self, connection: AsyncConnection, remind: timedelta, turn: Any
+        self, connection: AsyncConnection, remind: timedelta, turn: Any, *, heard: bool
     ) -> tuple[list[UUID], Pending]:
-        values = {"remind": remind.total_seconds(), "passing": [kind.value for kind in sorted(PASSING)]}
+        values = {
+            "remind": remind.total_seconds(),
+            "passing": [kind.value for kind in sorted(PASSING)],
+            "heard": heard,
+        }
         rows = (await connection.execute(_PENDING, values)).all()
         told = [
             Told(AlertKind(row.kind), Standing(row.standing), row.title, row.detail, row.path) for row in rows
