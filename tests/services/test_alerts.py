@@ -135,7 +135,7 @@ async def test_a_new_cause_is_told_once_to_every_channel(watch: Watch) -> None:
 
 async def alarms_due(alarms: Alarms, engine: Engine) -> Sequence[Any]:
     await alarms.look()
-    return await engine.sql("SELECT FROM alerts WHERE told_at IS NULL")
+    return await engine.sql("SELECT id FROM alerts WHERE told_at IS NULL")
 
 
 async def test_many_new_causes_at_once_are_one_message(watch: Watch) -> None:

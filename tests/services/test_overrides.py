@@ -180,7 +180,7 @@ async def test_an_order_needs_a_reason_a_provider_and_an_end_that_is_ahead(start
         with pytest.raises(Invalid) as refused:
             await fleet.force(who, "shop", Forced.OPEN, reason="x", until=wrong)
         assert refused.value.problems[0].pointer == "/until"
-    assert await engine.sql("SELECT FROM breaker_overrides") == []
+    assert await engine.sql("SELECT 1 FROM breaker_overrides") == []
 
 
 async def test_a_probe_is_sent_once_whatever_the_breaker_says(start: Start, server: shop.Server) -> None:
