@@ -41,7 +41,7 @@ FORTH = '{"to": "jenny@example.com", "amount": 7}'
 PRESSES = (
     Press("/console/inbox", "Acknowledge selected", "errors_acknowledged", {"signature": True}),
     Press("/console/inbox/{signature}", "Resolve", "error_resolved"),
-    Press("/console/jobs?q=state:failed", "Retry selected…", "Which jobs", {"job": True}),
+    Press("/console/jobs?q=state:failed", "Retry selected …", "Which jobs", {"job": True}),
     Press("/console/jobs?q=state:failed", "Keep", "view_kept", {"name": "What has failed"}),
     Press("/console/views", "Change", "view_changed", {"name": "Cards that were declined"}),
     Press("/console/views", "Begin jobs with it", "view_changed"),
@@ -124,9 +124,8 @@ async def do(page: Page, press: Press, house: House) -> None:
 
 async def unfolded(page: Page, button: str) -> Locator:
     """The form that the button belongs to."""
-    form = page.locator(
-        "form", has=page.locator("button", has_text=re.compile(f"^{re.escape(button)}$"))
-    ).first
+    wanted = page.get_by_role("button", name=button, exact=True, include_hidden=True)
+    form = page.locator("form", has=wanted).first
     folded = page.locator("details:not([open])", has=form)
     if await folded.count():
         await folded.locator("> summary").first.click()

@@ -50,7 +50,7 @@ async def test_a_visitor_finds_the_failed_payment_and_retries_it(
     page = await context.new_page()
     await page.goto(link[0])
     await page.get_by_role("button", name="Log in").click()
-    await page.get_by_role("link", name="Inbox").click()
+    await page.get_by_role("link", name="Inbox", exact=True).click()
     await expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
     await _picture(page, "console-inbox", tmp_path, wanted=script)
     await page.get_by_role("link", name="Your card was declined").click()
