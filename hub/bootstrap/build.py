@@ -211,13 +211,8 @@ async def build(
         )
 
 
-def _closed_in(breakers: Breakers, provider: str) -> timedelta | None:
-    waits = [
-        state.retry_after
-        for state in breakers.snapshot()
-        if state.provider == provider and state.retry_after is not None
-    ]
-    return max(waits, default=None)
+async def _closed_in(breakers: Breakers, provider: str) -> timedelta | None:
+    return breakers.closed_in(provider)
 
 
 def _bounds(pending: PendingConfig) -> Bounds:

@@ -1,10 +1,11 @@
 """The parts that operators' commands need, without those that serve and send: these take seconds to import."""
 
+import asyncio
 import getpass
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from secrets import token_urlsafe
 from typing import TypeVar
@@ -14,6 +15,7 @@ import uuid_utils.compat as uuids
 import uvloop
 
 from hub.domain.access import Principal, Scope
+from hub.domain.errors import Unavailable
 from hub.domain.ids import ApplicationId, KeyId
 from hub.domain.redaction import Redactor
 from hub.domain.why import Place
@@ -116,7 +118,7 @@ async def _at_desk(opened: Session, work: Callable[[Desk], Awaitable[T]]) -> T:
             why=Why(
                 WhyStore(database),
                 partial(_place, opened.redis_url),
-                lambda _provider: None,
+                partial(_closed_in, opened.redis_url),
                 bound=opened.config.relay.buffer_limit,
             ),
             inbox=Inbox(InboxStore(database), new_id=uuids.uuid7),
@@ -146,6 +148,25 @@ async def _place(url: str, queue: str, job: UUID, dispatch: int) -> Place:
         return await ready.place(queue, job, dispatch)
     finally:
         await ready.close()
+
+
+async def _closed_in(url: str, provider: str) -> timedelta | None:
+    """As the fleet has found out. Raises Unavailable: the breakers themselves are the workers'."""
+    from redis.exceptions import RedisError  # noqa: PLC0415 - as above
+
+    from hub.infra.breaker_sharing import PATIENCE, BreakerSharing  # noqa: PLC0415
+    from hub.infra.breakers import Breakers  # noqa: PLC0415
+    from hub.infra.queue import ReadyQueue  # noqa: PLC0415
+
+    ready, breakers = ReadyQueue(url, connections=1), Breakers()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await BreakerSharing(breakers, ready.redis).exchange()
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable(str(error)) from error
+    finally:
+        await ready.close()
+    return breakers.closed_in(provider)
 
 
 def _user() -> str:

@@ -95,7 +95,8 @@ class Situation:
         paused_at: since when its queue is paused.
         error_code: of its latest error.
         provider: whom its latest step concerns.
-        breaker_until: when that provider is asked again; None if its breaker is not open, or nobody here knows.
+        breaker_until: when that provider is asked again; None if its breaker is not open.
+        breaker_known: whether that could be looked at.
         held_open: who holds that breaker open.
         awaited: the events that would wake it.
         workers: how many that are alive serve its queue.
@@ -120,6 +121,7 @@ class Situation:
     error_code: str | None = None
     provider: str | None = None
     breaker_until: datetime | None = None
+    breaker_known: bool = True
     held_open: HeldOpen | None = None
     awaited: tuple[Awaited, ...] = ()
     workers: int = 1
@@ -130,6 +132,11 @@ class Situation:
     buffered: int | None = None
     bound: int = 0
     undoing: bool = False
+
+    @property
+    def met_a_breaker(self) -> bool:
+        """Whether it waits because a provider was not called."""
+        return self.state is JobState.RETRYING and self.error_code == "breaker_open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +250,17 @@ def _waiting(known: Situation) -> Why:
 
 def _not_due(known: Situation) -> Why:
     due = f"it is tried again at {_moment(known.run_at)}"
-    if known.state is JobState.RETRYING and known.error_code == "breaker_open":
+    if known.met_a_breaker:
         if known.held_open is not None:
             return _held_open(known, known.held_open)
         who, until = known.provider or "the provider", known.breaker_until
         probe = f"; a call is let through at {_moment(until)} to see" if until else ""
         text = f"{who} has been failing, so that its breaker is open and it is not called{probe}; {due}"
+        if not known.breaker_known:
+            text = (
+                f"{who} had been failing, so that its breaker was open and it was not called; whether it still is could"
+                f" not be looked at, as Redis does not answer; {due}"
+            )
         todo = f"see how {who} is; when it is well again, retry the job to run it now"
         return Why(WhyCode.BREAKER_OPEN, text, known.run_at, todo)
     if known.state is JobState.RETRYING and known.error_code in _LIMITED:
@@ -295,9 +307,17 @@ def _queued(known: Situation) -> Why:  # noqa: PLR0911 - one for each thing that
         )
         return Why(WhyCode.BUFFER_FULL, text, todo=_more_workers(known))
     if known.ahead:
-        text = f"{_ahead(known)} of the queue {known.queue} ahead of it, by priority and due time"
+        text = f"{_ahead(known)} of the queue {known.queue} ahead of it, by priority and due time{_unseen(known)}"
         return Why(WhyCode.BEHIND_OTHERS, text, todo=_more_workers(known))
+    if known.buffered is None:
+        return Why(WhyCode.NEXT, f"nothing that the database knows of is in its way{_unseen(known)}")
     return Why(WhyCode.NEXT, "nothing is in its way: a worker takes it in a moment")
+
+
+def _unseen(known: Situation) -> str:
+    if known.buffered is not None:
+        return ""
+    return "; the ready buffer could not be looked at, as Redis does not answer"
 
 
 def _in_buffer(known: Situation, position: int) -> Why:

@@ -262,6 +262,11 @@ class Breakers:
         """Every breaker as it can be shown, by provider and target."""
         return [circuit.snapshot() for _, circuit in sorted(self._circuits.items())]
 
+    def closed_in(self, provider: str) -> timedelta | None:
+        """How long a provider is left alone, as far as this process knows; None if it is not."""
+        states = [state for state in self.snapshot() if state.provider == provider]
+        return max((state.retry_after for state in states if state.retry_after is not None), default=None)
+
     def _new(self, provider: str, target: str) -> Circuit:
         return Circuit(
             provider,

@@ -12,6 +12,7 @@ from hub.domain.why import Awaited, HeldOpen, Holder, Place, Situation, WhyCode,
 from hub.infra.store.why import MOST, WhyRecord, WhyStore
 
 Look = Callable[[str, UUID, int], Awaitable[Place]]
+ClosedIn = Callable[[str], Awaitable[timedelta | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,11 @@ class Why:
     Args:
         store: what the database knows.
         look: where a job stands in the ready buffer.
-        closed_in: how long a provider is left alone, as far as this process knows; None if it is not.
+        closed_in: how long a provider is left alone; None if it is not. Raises Unavailable where nobody can say.
         bound: how many jobs a ready buffer may hold.
     """
 
-    def __init__(
-        self, store: WhyStore, look: Look, closed_in: Callable[[str], timedelta | None], *, bound: int
-    ) -> None:
+    def __init__(self, store: WhyStore, look: Look, closed_in: ClosedIn, *, bound: int) -> None:
         self._store = store
         self._look = look
         self._closed_in = closed_in
@@ -67,7 +66,7 @@ class Why:
         place = await self._place(record, job)
         if not principal.sees_all:
             record = replace(record, holder=[(None, None, *rest) for _host, _pid, *rest in record.holder])
-        known = self._situation(record, place)
+        known = await self._with_breaker(self._situation(record, place))
         answer = why(known)
         in_line = answer.code in {WhyCode.BEHIND_OTHERS, WhyCode.BUFFER_FULL, WhyCode.NEXT}
         ahead = known.ahead if known.position is None else known.position
@@ -107,21 +106,25 @@ class Why:
             record.paused_at,
             record.error_code,
             record.provider,
-            self._breaker_until(record.provider, record.now),
-            next((HeldOpen(*row) for row in record.held_open), None),
-            tuple(
+            held_open=next((HeldOpen(*row) for row in record.held_open), None),
+            awaited=tuple(
                 Awaited(source, tuple(types), about, since) for source, types, about, since in record.waits
             ),
-            record.workers,
-            holder,
-            min(record.ahead, MOST) + (place.depth or 0),
-            bounded,
-            place.position if record.dispatched_at is not None else None,
-            place.depth,
-            self._bound,
-            record.undoing,
+            workers=record.workers,
+            holder=holder,
+            ahead=min(record.ahead, MOST) + (place.depth or 0),
+            ahead_bounded=bounded,
+            position=place.position if record.dispatched_at is not None else None,
+            buffered=place.depth,
+            bound=self._bound,
+            undoing=record.undoing,
         )
 
-    def _breaker_until(self, provider: str | None, now: datetime) -> datetime | None:
-        wait = self._closed_in(provider) if provider else None
-        return None if wait is None else now + wait
+    async def _with_breaker(self, known: Situation) -> Situation:
+        if known.provider is None or not known.met_a_breaker:
+            return known
+        try:
+            wait = await self._closed_in(known.provider)
+        except Unavailable:
+            return replace(known, breaker_known=False)
+        return known if wait is None else replace(known, breaker_until=known.now + wait)

@@ -1,8 +1,10 @@
 """`hub jobs`."""
 
+import time
 from uuid import uuid4
 
 import pytest
+from redis import Redis
 
 from hub.cli.errors import Exit
 from tests.cli.conftest import Cli
@@ -170,6 +172,34 @@ def test_why_a_job_waits_is_told(cli: Cli, environ: dict[str, str]) -> None:
     job = str(submitted(environ))
     assert cli("jobs", "why", job, "--json").json["code"] == "no_worker"
     assert "hub worker" in cli("jobs", "why", job).out
+
+
+def test_a_breaker_that_workers_have_opened_is_known_or_not_spoken_of_as_known(
+    cli: Cli, environ: dict[str, str]
+) -> None:
+    """It stands in Redis: when that does not answer, nobody here can say whether it is still open."""
+    job = submitted(environ)
+    database = environ["HUB_DATABASE_URL"]
+    sql(
+        database,
+        "UPDATE jobs SET state = 'retrying', run_at = now() + interval '1 hour', dispatched_at = NULL,"
+        " error_code = 'breaker_open' WHERE id = $1",
+        job,
+    )
+    sql(
+        database,
+        "INSERT INTO steps (job_id, position, name, effect, certainty, serial, generation, attempt, sends, digest,"
+        " provider, error_code) VALUES ($1, 1, 's', 'money', 'not_sent', 0, 1, 1, 0, '', 'stripe', 'breaker_open')",
+        job,
+    )
+    redis = Redis.from_url(environ["HUB_REDIS_URL"])
+    redis.zadd("hub:breakers", {"stripe": (time.time() + 600) * 1000})
+    redis.close()
+    known = cli("jobs", "why", str(job), "--json").json
+    assert known["code"] == "breaker_open"
+    assert "a call is let through at" in known["text"]
+    away = cli("jobs", "why", str(job), "--json", HUB_REDIS_URL="redis://127.0.0.1:1").json
+    assert "whether it still is could not be looked at" in away["text"]
 
 
 def test_a_job_is_told_whole_and_so_is_what_belongs_to_it(cli: Cli, environ: dict[str, str]) -> None:

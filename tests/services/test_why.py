@@ -285,15 +285,25 @@ async def test_it_is_settled(engine: Engine, server: shop.Server) -> None:
 
 
 async def test_redis_away_leaves_what_the_database_knows(engine: Engine) -> None:
-    """The place in the buffer is not known then; that it is due is."""
+    """The place in the buffer is not known then, nor whether a breaker is still open, and that is said; that it is due is."""
 
     async def away(_queue: str, _job: UUID, _dispatch: int) -> Place:
         raise Unavailable("Redis is not available")
 
+    async def unknown(_provider: str) -> None:
+        raise Unavailable("Redis is not available")
+
     made = await engine.submit("test_why.charge")
-    blind = Why(WhyStore(engine.hub.database), away, lambda _provider: None, bound=10)
+    blind = Why(WhyStore(engine.hub.database), away, unknown, bound=10)
     answer = await blind.of(engine.principal, made)
     assert (answer.code, answer.ahead) == (WhyCode.NEXT, 0)
+    assert "the ready buffer could not be looked at" in answer.text
+    engine.hub.breakers.of("shop").open_until(engine.hub.breakers.clock() + 60)
+    await engine.work()
+    answer = await blind.of(engine.principal, made)
+    assert answer.code is WhyCode.BREAKER_OPEN
+    assert "its breaker was open" in answer.text
+    assert "whether it still is could not be looked at" in answer.text
 
 
 async def test_nobody_is_told_of_another_s_job(engine: Engine) -> None:
