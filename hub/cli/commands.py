@@ -24,9 +24,17 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Commands about one thing."""
+    """Commands about one thing. Without one of them it lists, where it can."""
 
     command_class = Command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command there that is left out."""
+        lists = "list" in self.commands and not self.invoke_without_command
+        options_alone = not args or args[0].startswith("-")
+        if lists and options_alone and not {*args} & {*ctx.help_option_names}:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
 class LazyGroup(click.Group):

@@ -28,6 +28,8 @@ PLACES = {
     "events": ("hub.cli.events", "Received webhooks: list, show, replay."),
     "queues": ("hub.cli.queues", "Queues: list, pause, resume."),
     "providers": ("hub.cli.fleet", "Providers: list, show, open, close, auto, probe."),
+    "statistics": ("hub.cli.statistics", "How much was done, failed, and how long it took."),
+    "views": ("hub.cli.views", "Searches kept for everybody: list, save, delete."),
     "timeline": ("hub.cli.stories", "What happened to all that belongs together."),
     "workers": ("hub.cli.fleet", "Workers: list."),
     "operators": ("hub.cli.operators", "People who use the console: create, list, role, disable."),

@@ -59,11 +59,10 @@ def test_what_is_not_understood_ends_with_2(bare_cli: Cli, line: list[str]) -> N
 
 
 def test_without_a_command_the_help_is_shown(bare_cli: Cli) -> None:
-    """Also without one of a group's."""
-    for line in ([], ["jobs"]):
-        ended = bare_cli(*line)
-        assert ended.code == Exit.USAGE
-        assert "Commands:" in ended.out + ended.err
+    """And it is not taken for done."""
+    ended = bare_cli()
+    assert ended.code == Exit.USAGE
+    assert "Commands:" in ended.out + ended.err
 
 
 def test_the_version_is_told(bare_cli: Cli) -> None:
@@ -117,3 +116,13 @@ def test_whoever_stops_reading_is_not_answered_with_a_traceback() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize("group", ["queues", "providers", "workers", "keys", "views", "jobs", "plans"])
+def test_a_group_alone_lists(cli: Cli, group: str) -> None:
+    """As people expect of it; the list's options may follow, and asking for help still helps."""
+    alone = cli(group)
+    assert (alone.code, alone.out) == (Exit.OK, cli(group, "list").out)
+    assert "items" in cli(group, "--json").json
+    assert "Commands:" in cli(group, "--help").out
+    assert cli(group, "--nonsense").code == Exit.USAGE
