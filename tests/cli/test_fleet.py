@@ -2,6 +2,8 @@
 
 from hub.cli.errors import Exit
 from tests.cli.conftest import Cli
+from tests.cli.content import submitted
+from tests.demo.parties import PROVIDERS, QUEUES, held_back
 
 
 def test_a_breaker_is_held_shown_and_given_back(cli: Cli) -> None:
@@ -38,3 +40,24 @@ def test_without_workers_it_says_how_to_start_one(cli: Cli) -> None:
     """An empty list says what to do."""
     assert "hub worker" in cli("workers", "list").out
     assert cli("workers", "list", "--json").json == {"items": []}
+
+
+def test_what_would_keep_the_demonstration_from_being_shown_is_told_with_what_ends_it(
+    cli: Cli, environ: dict[str, str]
+) -> None:
+    """An earlier visitor may have tried the console's buttons; the commands do what is said of them."""
+    submitted(environ)
+
+    def held() -> dict[str, str]:
+        return held_back(*(cli(what, "list", "--json").json["items"] for what in ("providers", "queues")))
+
+    assert held() == {}
+    for provider in (*PROVIDERS, "sendgrid"):
+        assert cli("providers", "open", provider, "--reason", "a try").code == Exit.OK
+    for queue in QUEUES:
+        assert cli("queues", "pause", queue).code == Exit.OK
+    told = held()
+    assert len(told) == len(PROVIDERS) + len(QUEUES)
+    for command in told.values():
+        assert cli(*command.split()[1:]).code == Exit.OK
+    assert held() == {}

@@ -1,6 +1,7 @@
 """Who takes part, as the demonstration speaks to them: the hub, the payment provider, the mailbox."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -10,6 +11,9 @@ from tests.demo.stage import SECRET, STRIPE_KEY, Stage
 
 Json = dict[str, Any]
 _PATIENCE = 30.0  # seconds for a job to settle
+# Without which nothing can be shown.
+PROVIDERS = ("stripe", "email")
+QUEUES = ("payments", "email")
 
 
 def _client(url: str, token: str | None = None) -> httpx.Client:
@@ -31,6 +35,7 @@ class Hub:
         self.webhook_url = f"{stage.hub_url}/webhooks/stripe"
         self.key = stage.key()
         self._http = _client(stage.hub_url, self.key)
+        self._command = f"HUB_VAR_DIR={stage.environ['HUB_VAR_DIR']} .venv/bin/"
 
     def submit(self, key: str, job: str, args: Json, tags: list[str]) -> httpx.Response:
         """POST /v1/jobs with an Idempotency-Key; the answer, whatever it is."""
@@ -69,11 +74,35 @@ class Hub:
         jobs: list[str] = _document(self._http.get(f"/v1/events/{event}"))["jobs"]
         return jobs
 
+    def require_free_hands(self) -> None:
+        """Raises NotHeld where a person, in an earlier run, has left something that would keep this one from being shown."""
+        held = held_back(self._listed("/v1/providers"), self._listed("/v1/queues"))
+        if held:
+            told = [f"{what}: {self._command}{command}" for what, command in held.items()]
+            raise NotHeld("\n".join([*told, "say so, and begin again"]))
+
+    def _listed(self, path: str) -> list[Json]:
+        found: list[Json] = _document(self._http.get(path))["items"]
+        return found
+
     def cancel_left_over(self, tag: str) -> int:
         """Cancel what an earlier run was stopped in the middle of; gives how many jobs."""
         left = self.tagged(tag, state="retrying") + self.tagged(tag, state="queued")
         # One that a worker takes meanwhile is refused, and settles by itself.
         return sum(self._http.post(f"/v1/jobs/{job['id']}/cancel").status_code == 200 for job in left)
+
+
+def held_back(providers: Sequence[Json], queues: Sequence[Json]) -> dict[str, str]:
+    """Of the answers of the API: what people hold that the demonstration needs, and the command that ends it."""
+    held = {
+        f"{one['forced']['by']} holds the breaker of {one['name']} open ({one['forced']['reason']})": (
+            f"hub providers auto {one['name']}"
+        )
+        for one in providers
+        if one["name"] in PROVIDERS and one["forced"] and one["forced"]["state"] == "open"
+    }
+    paused = [one["name"] for one in queues if one["name"] in QUEUES and one["paused"]]
+    return held | {f"the queue {name} is paused": f"hub queues resume {name}" for name in paused}
 
 
 class Stripe:

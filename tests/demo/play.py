@@ -21,6 +21,7 @@ class Play:
 
     def run(self) -> None:
         """Show it all. Raises NotHeld, saying what did not hold."""
+        self._hub.require_free_hands()
         if left := self._hub.cancel_left_over(TAG):
             self._say.line(f"cancelled {left} job(s) that an earlier run was stopped in the middle of")
         self._say.title(
