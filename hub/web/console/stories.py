@@ -9,6 +9,7 @@ from hub.domain.access import Scope
 from hub.domain.jobs import CANCELLABLE, SETTLED, JobState
 from hub.services.filters import JobFilter
 from hub.services.job_views import JobDetail
+from hub.services.operate import actor_of
 from hub.services.timeline import Part
 from hub.services.timeline_views import TimelineView
 from hub.web.console.curl import curl
@@ -43,6 +44,7 @@ async def show_job(visit: Visit) -> web.StreamResponse:
     return visit.render(
         "job.html",
         edits=edits,
+        actor=actor_of(visit.principal),
         timeline=timeline,
         verdict=VERDICTS[job.retry.verdict],
         can_decide=visit.may(Scope.JOBS_DECIDE) or not job.retry.needs_decision,
