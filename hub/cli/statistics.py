@@ -53,7 +53,7 @@ def statistics(*, since: timedelta, queue: str | None, as_json: bool) -> None:
     print_table(
         ("FROM", "SUCCEEDED", "FAILED", "UNCERTAIN", "OTHER", *_TIMES),
         [_attempts(point) for point in view.attempts if _any(point)],
-        empty="No attempt has ended in this time.",
+        empty="No attempt of this time is counted.",
     )
     if view.providers:
         print_line()
