@@ -2,7 +2,7 @@
 
 import orjson
 
-from hub.domain.access import Principal, Role, Scope
+from hub.domain.access import Role, Scope
 from hub.services.submit import JobRequest
 from tests.web.conftest import Query
 from tests.web.people import town
@@ -16,7 +16,8 @@ async def test_whoever_proposed_an_edit_is_told_that_another_person_has_to_appro
     """And not offered to do it; the other one is, and does."""
     async with town(database_url, redis_url, HUB_EDITS_NEED_APPROVAL="yes") as there:
         made = await there.hub.keys.create("shop", [Scope.JOBS_WRITE], actor="test")
-        principal: Principal = await there.hub.keys.authenticate(made.token)
+        principal = await there.hub.keys.authenticate(made.token)
+        assert principal
         asked = JobRequest("registry.send_receipt", ARGS, "test")
         job = (await there.hub.submit.submit(principal, asked)).id
         await query(
