@@ -191,6 +191,7 @@ async def test_keys_that_are_typed_are_left_alone(desk: Desk, jobs: list[UUID]) 
     assert await page.locator("tr.here").count() == 0
     await page.keyboard.press("Escape")
     await page.keyboard.press("Escape")
+    assert await page.get_by_label("Search jobs").input_value() == "j?x"
     await page.keyboard.press("?")
     await page.get_by_role("dialog", name="Keys").wait_for()
     await desk.judge(page)

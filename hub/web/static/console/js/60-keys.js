@@ -70,7 +70,8 @@
   let going = 0;
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.key === "Escape" && event.target.matches("[data-search]")) { event.target.blur(); return; }
+    // Leaving it is not clearing it, which Escape is to the browser.
+    if (event.key === "Escape" && event.target.matches("[data-search]")) { event.preventDefault(); event.target.blur(); return; }
     if (typing(event.target)) return;
     const went = Date.now() - going < 1500;
     going = 0;
