@@ -19,7 +19,7 @@ from hub.domain.redaction import Secret
 from hub.domain.sessions import SessionLimits
 from hub.domain.sources import Source
 from hub.environment import Environment, Setting
-from hub.serving import PendingConfig, WebConfig, read_pending, read_web
+from hub.serving import PendingConfig, WebConfig, read_pending, read_web, unbound
 from hub.signing_in import OidcConfig, read_oidc, read_sessions
 from hub.urls import check_dsn, check_postgres, check_redis, passwords_in
 from hub.working import RelayConfig, WorkerConfig, read_relay, read_worker
@@ -138,7 +138,7 @@ def _read(env: Environment, sources: Mapping[str, Source], providers: Mapping[st
         config,
         webhook_secrets={name: given for name, given in secrets.items() if given},
         providers=settings,
-        warnings=tuple(lacking(secrets, settings)),
+        warnings=(*unbound(config.web), *lacking(secrets, settings)),
     )
 
 

@@ -1,5 +1,6 @@
 """What is configured of the web process: where it listens, and what it takes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -91,6 +92,12 @@ def read_web(env: Environment) -> WebConfig:
             "HUB_WEB_SHUTDOWN_GRACE", 10, "how long requests under way may take to end", low=0, high=600
         ),
     )
+
+
+def unbound(web: WebConfig) -> Iterator[str]:
+    """A sentence where the hub cannot know that browsers reach it over TLS, and looks as if they did."""
+    if web.proxies and web.public_url is None:
+        yield "HUB_PROXIES is set and HUB_PUBLIC_URL is not: the console's cookies are not bound to TLS"
 
 
 def read_pending(env: Environment) -> PendingConfig:

@@ -369,3 +369,11 @@ def test_what_would_let_in_the_wrong_people_stops_the_start(wrong: dict[str, str
     [name] = wrong
     with pytest.raises(ConfigurationError, match=name):
         load({**OIDC, **wrong}, sources={}, providers={})
+
+
+def test_proxies_without_an_address_are_warned_of() -> None:
+    """They may speak TLS for the hub, which then sets cookies as if nobody did."""
+    told = "HUB_PROXIES is set and HUB_PUBLIC_URL is not: the console's cookies are not bound to TLS"
+    assert told in read(HUB_PROXIES="1").warnings
+    assert told not in read(HUB_PROXIES="1", HUB_PUBLIC_URL="https://hub.example.com").warnings
+    assert told not in read().warnings
