@@ -18,7 +18,7 @@ from hub.domain.access import Principal, Scope
 from hub.domain.errors import Unavailable
 from hub.domain.ids import ApplicationId, KeyId
 from hub.domain.redaction import Redactor
-from hub.domain.why import Place
+from hub.domain.situation import Place
 from hub.infra.passwords import Passwords
 from hub.infra.store.audit import AuditStore
 from hub.infra.store.database import Database

@@ -17,7 +17,7 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
 from hub.domain.errors import Unavailable
-from hub.domain.why import Place
+from hub.domain.situation import Place
 from hub.infra.redis_pool import pool
 
 # Scores must stay exact in a double: 9 priorities of 10^13 ms (until the year 2286) are far below 2^53.

@@ -8,7 +8,8 @@ from uuid import UUID
 from hub.domain.access import Principal
 from hub.domain.errors import NotFound, Unavailable
 from hub.domain.jobs import JobState
-from hub.domain.why import Awaited, HeldOpen, Holder, Place, Situation, WhyCode, why
+from hub.domain.situation import Awaited, HeldOpen, Holder, Place, Situation
+from hub.domain.why import WhyCode, why
 from hub.infra.store.why import MOST, WhyRecord, WhyStore
 
 Look = Callable[[str, UUID, int], Awaitable[Place]]

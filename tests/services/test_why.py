@@ -10,7 +10,8 @@ from hub import Args, Backoff, JobContext, Limits, job
 from hub.domain.access import Scope
 from hub.domain.errors import NotFound, Unavailable
 from hub.domain.ids import ApplicationId
-from hub.domain.why import Place, WhyCode
+from hub.domain.situation import Place
+from hub.domain.why import WhyCode
 from hub.infra.breaker_states import State
 from hub.infra.store.why import WhyStore
 from hub.services.why import Why, WhyView
