@@ -12,7 +12,8 @@ from hub.domain.effects import Certainty, StepKind
 from hub.domain.jobs import OutcomeKind
 from hub.domain.redaction import Redactor
 from hub.domain.timeline import Entry, EntryKind
-from hub.infra.store.timeline import BODY, StoryAttempt, StoryEvent, StoryJob, StoryNote, StoryStep
+from hub.infra.store.stories import StoryAttempt, StoryEvent, StoryJob, StoryNote, StoryStep
+from hub.infra.store.timeline import BODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from hub.domain.errors import NotFound
 from hub.domain.jobs import JobState
 from hub.domain.redaction import Redactor
 from hub.domain.timeline import Entry, Place, page_of
-from hub.infra.store.timeline import MOST_JOBS, Span, StoryEvent, StoryJob, TimelineStore
+from hub.infra.store.stories import StoryEvent, StoryJob
+from hub.infra.store.timeline import MOST_JOBS, Span, TimelineStore
 from hub.services.cursors import seal, unseal
 from hub.services.telling import (
     Sight,
