@@ -14,14 +14,8 @@ from hub.domain.timeline import Entry, Place, page_of
 from hub.infra.store.stories import StoryEvent, StoryJob
 from hub.infra.store.timeline import MOST_JOBS, Span, TimelineStore
 from hub.services.cursors import seal, unseal
-from hub.services.telling import (
-    Sight,
-    told_of_attempts,
-    told_of_events,
-    told_of_job,
-    told_of_notes,
-    told_of_steps,
-)
+from hub.services.telling import told_of_attempts, told_of_job, told_of_steps
+from hub.services.telling_outside import Sight, told_of_events, told_of_notes
 from hub.services.timeline_views import EventStory, TimelineEntry, TimelineJob, TimelineView
 
 _KIND = "timeline"
