@@ -9,6 +9,7 @@ from functools import partial
 from hub.bootstrap.people import people_of
 from hub.bootstrap.surroundings import Surroundings
 from hub.config import Config
+from hub.config.web import PendingConfig
 from hub.domain.redaction import Redactor
 from hub.infra.batch import Bounds
 from hub.infra.breaker_sharing import BreakerSharing
@@ -61,7 +62,6 @@ from hub.services.telemetry import tell_changes
 from hub.services.timeline import Timeline
 from hub.services.waking import Waking
 from hub.services.why import Why
-from hub.serving import PendingConfig
 
 
 @asynccontextmanager

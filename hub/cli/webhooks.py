@@ -9,8 +9,8 @@ from uuid import uuid4
 import click
 
 from hub.config import Config
+from hub.config.environment import variable
 from hub.domain.sources import Delivery, Source
-from hub.environment import variable
 
 from .commands import Group
 from .errors import Exit, Failure

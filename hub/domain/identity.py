@@ -30,8 +30,12 @@ def person_of(claims: Mapping[str, Any], groups_claim: str) -> Person | None:
         return None
     email = claims.get("email")
     # As a boolean, or as the text that some providers send.
-    verified = claims.get("email_verified") in (True, "true")
-    address = email if verified and isinstance(email, str) and "\0" not in email else None
+    verified = claims.get("email_verified")
+    address = (
+        email
+        if (verified is True or verified == "true") and isinstance(email, str) and "\0" not in email
+        else None
+    )
     name = claims.get("name")
     called = name if isinstance(name, str) and name.strip() else (address or subject)
     printable = "".join(character for character in called if character.isprintable()).strip()

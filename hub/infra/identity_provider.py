@@ -21,9 +21,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from hub.config.sign_in import OidcConfig
 from hub.domain.errors import LoginRefused, Unavailable
 from hub.infra.connections import httpx_request
-from hub.signing_in import OidcConfig
 
 # Signatures that only the holder of a private key can make: not `none`, and not HS256, whose key would be the client's.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from hub.alerting import AlertConfig
+from hub.config.alerts import AlertConfig
 from hub.domain.access import Principal
 from hub.domain.alerts import AlertKind, Message, Told, compose
 from hub.domain.errors import Conflict

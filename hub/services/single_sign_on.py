@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from hub.config.sign_in import OidcConfig
 from hub.domain.access import Role, digest_of, is_same
 from hub.domain.errors import LoginRefused
 from hub.domain.identity import Person, person_of
@@ -22,7 +23,6 @@ from hub.infra.store.identities import Identity, IdentityStore, PendingLogin
 from hub.infra.store.operations import Audit
 from hub.infra.store.operators import NewOperator, OperatorStore
 from hub.services.logins import Logins, Visitor
-from hub.signing_in import OidcConfig
 
 _STRANGER = "the identity provider knows you, and nobody has let you in here: ask an administrator"
 _STALE = "this log-in was begun elsewhere, too long ago, or is done already: begin again"

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from hub.serving import WebConfig
+from hub.config.web import WebConfig
 
 
 def public_url(config: WebConfig, request: web.Request) -> str:

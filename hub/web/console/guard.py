@@ -10,10 +10,10 @@ from secrets import token_urlsafe
 
 from aiohttp import web
 
+from hub.config.web import WebConfig
 from hub.domain.sessions import SessionLimits, device_token, form_token, is_token
 from hub.services.hub import Hub
 from hub.services.logins import Visitor as Browser
-from hub.serving import WebConfig
 from hub.web.addresses import client_address, is_secure, public_url
 from hub.web.console.visitor import Visitor
 from hub.web.problems import HttpProblem

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from hub.config.environment import Environment
 from hub.domain.alerts import AlertRules
-from hub.environment import Environment
 from hub.urls import base_url
 
 _ADDRESS = re.compile(r"[^\s@,]{1,64}@[^\s@,]{1,255}")

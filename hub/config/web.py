@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hub.environment import Environment
+from hub.config.environment import Environment
 from hub.urls import listening, site_url
 
 MIB = 1024 * 1024

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from hub.config.environment import Environment
 from hub.domain.specs import QUEUE_NAME
-from hub.environment import Environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from hub.config.environment import Environment, variable
 from hub.domain.providers import Provider
 from hub.domain.redaction import Secret
 from hub.domain.sources import Source
-from hub.environment import Environment, variable
 from hub.urls import base_url
 
 

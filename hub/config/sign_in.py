@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hub.config.environment import Environment
 from hub.domain.access import Role
 from hub.domain.redaction import Secret
 from hub.domain.sessions import SessionLimits
-from hub.environment import Environment
 from hub.urls import issuer_url
 
 

@@ -1,5 +1,4 @@
-"""Frozen settings, and the only reader of the environment. What belongs together is read in `hub.serving`, `hub.working`,
-`hub.credentials`, `hub.signing_in` and `hub.alerting`.
+"""Frozen settings, and the only reader of the environment: a module for each part of it.
 
 A process reads its settings once, at its start. Whatever is wrong is told in one message, and nothing starts.
 """
@@ -11,18 +10,18 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from hub import __version__
-from hub.alerting import AlertConfig, problems_of, read_alerts
-from hub.credentials import ProviderSettings, lacking, read_provider, read_webhook_secrets
+from hub.config.alerts import AlertConfig, problems_of, read_alerts
+from hub.config.credentials import ProviderSettings, lacking, read_provider, read_webhook_secrets
+from hub.config.environment import Environment, Setting
+from hub.config.sign_in import OidcConfig, read_oidc, read_sessions
+from hub.config.web import PendingConfig, WebConfig, read_pending, read_web, unbound
+from hub.config.workers import RelayConfig, WorkerConfig, read_relay, read_worker
 from hub.domain.errors import ConfigurationError
 from hub.domain.providers import Call, Provider
 from hub.domain.redaction import Secret
 from hub.domain.sessions import SessionLimits
 from hub.domain.sources import Source
-from hub.environment import Environment, Setting
-from hub.serving import PendingConfig, WebConfig, read_pending, read_web, unbound
-from hub.signing_in import OidcConfig, read_oidc, read_sessions
 from hub.urls import check_dsn, check_postgres, check_redis, passwords_in
-from hub.working import RelayConfig, WorkerConfig, read_relay, read_worker
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
