@@ -8,6 +8,7 @@ from hub.domain.jobs import JobState
 from hub.infra.store.database import Database
 
 MOST = 10_000  # of one queue; 25 ms of the database at most
+SHOWN = 5_000  # where people wait for it: of one queue and state, as far as an index tells them apart
 
 # The oldest of a queue is found with one look into the index for each priority.
 _QUEUED = """

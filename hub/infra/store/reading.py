@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from hub.infra.store.database import Database
-from hub.infra.store.depths import BY_STATE, MOST
+from hub.infra.store.depths import BY_STATE, SHOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ class ReadingStore:
         rows = await self._database.run(text(statement), {"id": event})
         return EventFile(EventRecord(*rows[0][:9]), rows[0][9], rows[0][10]) if rows else None
 
-    async def depths(self, queue: str | None = None, *, most: int = MOST) -> Sequence[Sequence[Any]]:
+    async def depths(self, queue: str | None = None, *, most: int = SHOWN) -> Sequence[Sequence[Any]]:
         """Per queue, of all or of one, and state of open work: name, paused since, state, count, oldest due time, now, and
         whether the count stopped at `most`.
         """
