@@ -41,7 +41,7 @@ FORTH = '{"to": "jenny@example.com", "amount": 7}'
 PRESSES = (
     Press("/console/inbox", "Acknowledge selected", "errors_acknowledged", {"signature": True}),
     Press("/console/inbox/{signature}", "Resolve", "error_resolved"),
-    Press("/console/jobs?q=state:failed", "Retry selected …", "Which jobs", {"job": True}),
+    Press("/console/jobs?q=state:failed", "Retry selected…", "Which jobs", {"job": True}),
     Press("/console/jobs?q=state:failed", "Keep", "view_kept", {"name": "What has failed"}),
     Press("/console/views", "Change", "view_changed", {"name": "Cards that were declined"}),
     Press("/console/views", "Begin jobs with it", "view_changed"),
