@@ -65,12 +65,12 @@ class Barrier:
 
     Attributes:
         providers: jobs that called one of these last are left for later.
-        most: how many of the others may be released at once; None for no limit.
+        ask: those of them that may be asked whether they are back, by one job each.
         text: why, in words.
     """
 
     providers: frozenset[str] = frozenset()
-    most: int | None = None
+    ask: frozenset[str] = frozenset()
     text: str = ""
 
 
@@ -92,8 +92,26 @@ class Passed:
         """Up to this position nobody but these is pending."""
         return max(self.released_to, self.to if self.over <= {*blocked} else 0)
 
-    def on_to(self, position: int, blocked: Collection[str]) -> "Passed":
-        """When nobody but these is pending up to there."""
+    def after(
+        self, chosen: Sequence[int], blocked: Collection[str], *, limit: int, ahead: int, places: int
+    ) -> tuple["Passed", bool]:
+        """When the next that are none of these had their turn.
+
+        Args:
+            chosen: their positions.
+            blocked: the providers that were passed over.
+            limit: how many were to be chosen.
+            ahead: among how many places.
+            places: how many the list has.
+
+        Returns:
+            How far it was gone through, and whether more is to be gone through for as many as were wanted.
+        """
+        full = len(chosen) == limit
+        reached = chosen[-1] if full else min(self.without(blocked) + ahead, places)
+        return self._on_to(reached, blocked), not full and reached < places
+
+    def _on_to(self, position: int, blocked: Collection[str]) -> "Passed":
         if not blocked:
             return replace(self, released_to=position)
         return replace(self, over=frozenset(blocked), to=position)
@@ -173,19 +191,17 @@ def allowance(credit: float, idle: timedelta, rate: float) -> float:
     return min(credit + rate * max(0.0, idle.total_seconds()), most)
 
 
-def barrier(unwell: Sequence[Unwell], in_flight: int) -> Barrier:
+def barrier(unwell: Sequence[Unwell]) -> Barrier:
     """What breakers keep from being released.
 
-    Somebody has to ask a provider whether it is back: if none of the plan's jobs is on its way, one is sent to do so.
+    Somebody has to ask a provider whether it is back: a job of its own, as no other does. The others go on meanwhile.
 
     Args:
         unwell: those of the plan's providers whose breakers are not closed.
-        in_flight: released jobs without an outcome.
     """
-    asked = [one for one in unwell if one.may_be_asked and not in_flight]
-    shut = [one for one in unwell if one not in asked]
-    told = "; ".join(str(one) for one in (*shut, *asked))
-    return Barrier(frozenset(one.provider for one in shut), 1 if asked else None, told)
+    told = "; ".join(str(one) for one in sorted(unwell, key=lambda one: one.may_be_asked))
+    providers = frozenset(one.provider for one in unwell)
+    return Barrier(providers, frozenset(one.provider for one in unwell if one.may_be_asked), told)
 
 
 def held_up_by(decision: Decision, barrier: Barrier) -> Decision:

@@ -106,9 +106,8 @@ class PlanRunner:
         standing = Standing(plan.state, plan.settings, swept.counts, recent, plan.credit, plan.idle, before)
         decision, counts = decide(standing), swept.counts
         if decision.release:
-            shut = barrier([*self._unwell(plan)], counts.released)
-            limit = decision.release if shut.most is None else min(decision.release, shut.most)
-            counts = await turn.release(limit, counts, shut.providers)
+            shut = barrier([*self._unwell(plan)])
+            counts = await turn.release(decision.release, counts, shut)
             decision = _as_it_went(decision, swept.counts, counts, shut, more=turn.more)
         await turn.write(decision, counts, swept.to)
         return decision, counts

@@ -202,33 +202,40 @@ def test_what_waits_or_tries_again_does_not_hold_the_others_up() -> None:
 
 
 def test_breakers_keep_their_providers_jobs_back_and_one_asks() -> None:
-    """Open: none. Due to be asked: one, if none of the plan's is on its way; else that one asks."""
+    """Open: none. Due to be asked: one asks. Held by a person: none, whatever the time."""
     until = datetime(2026, 11, 3, 12, 30, 5, tzinfo=UTC)
-    shut = barrier([Unwell("stripe", until)], 0)
-    assert (shut.providers, shut.most) == (frozenset({"stripe"}), None)
+    shut = barrier([Unwell("stripe", until)])
+    assert (shut.providers, shut.ask) == (frozenset({"stripe"}), frozenset())
     assert shut.text == "the breaker of stripe is open until 12:30:05 UTC"
-    asked = barrier([Unwell("stripe", None)], 0)
-    assert (asked.providers, asked.most) == (frozenset(), 1)
-    assert barrier([Unwell("stripe", None)], 3).providers == {"stripe"}
-    assert barrier([], 3).text == ""
-    held = barrier([Unwell("stripe", None, "stripe is not called: ada holds its breaker open (audit)")], 0)
-    assert (held.providers, held.most) == (frozenset({"stripe"}), None)
+    asked = barrier([Unwell("slack", None), Unwell("stripe", until)])
+    assert (asked.providers, asked.ask) == (frozenset({"stripe", "slack"}), frozenset({"slack"}))
+    assert asked.text == f"{shut.text}; slack is being asked whether it is back"
+    assert barrier([]).text == ""
+    held = barrier([Unwell("stripe", None, "stripe is not called: ada holds its breaker open (audit)")])
+    assert (held.providers, held.ask) == (frozenset({"stripe"}), frozenset())
     assert held.text == "stripe is not called: ada holds its breaker open (audit)"
 
 
 @given(st.data())
 def test_whatever_breakers_open_and_close_nothing_is_passed_over_for_good(data: st.DataObject) -> None:
-    """A list is gone through a part at a time; below where the next look begins, all that is pending is blocked."""
+    """A list is gone through a part at a time; below where the next look begins, all that is pending is blocked.
+
+    When as many as were wanted were not found, and no more is to be gone through, none of the others is pending anywhere.
+    """
     pending = data.draw(st.lists(st.sampled_from("abc"), max_size=30))
     at, passed = dict(enumerate(pending, 1)), Passed()
     for blocked in data.draw(st.lists(st.sets(st.sampled_from("abc")), max_size=30)):
         start = passed.without(blocked)
         assert {provider for position, provider in at.items() if position <= start} <= blocked
         free = [place for place in range(start + 1, start + 6) if place in at and at[place] not in blocked]
-        chosen = free[:2]
+        limit = data.draw(st.integers(1, 6))
+        chosen = free[:limit]
         for place in chosen:
             del at[place]
-        passed = passed.on_to(chosen[-1] if len(chosen) == 2 else min(start + 5, len(pending)), blocked)
+        passed, more = passed.after(chosen, blocked, limit=limit, ahead=5, places=len(pending))
+        assert not more or passed.without(blocked) > start
+        if len(chosen) < limit and not more:
+            assert {*at.values()} <= blocked
 
 
 @pytest.mark.parametrize("state", PlanState)

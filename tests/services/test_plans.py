@@ -8,15 +8,18 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from hub import Backoff, JobContext, job
 from hub.bootstrap import make_plan_runner
 from hub.domain.access import Principal, Role
 from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from hub.domain.overrides import Forced, Override
+from hub.domain.plan_decisions import Barrier
 from hub.domain.plan_rulings import Class
 from hub.domain.plans import DRAFT_KEPT, Action, Command, ItemState, PlanState, Settings
 from hub.infra.breaker_states import Standing
+from hub.infra.store.plan_releases import UPCOMING
 from hub.infra.store.plan_snapshots import PlanSnapshots
 from hub.infra.store.plan_ticks import AHEAD, PlanTickStore
 from hub.infra.store.plans import PlanStore
@@ -105,6 +108,11 @@ async def seen(engine: Engine, one: PlanView) -> PlanView:
     counted = {state: getattr(now.counts, state) for state in ItemState if getattr(now.counts, state)}
     assert counted == {row[0]: row[1] for row in rows}
     return now
+
+
+def half_open(engine: Engine, provider: str) -> None:
+    """Its breaker was open, and now is the time to ask."""
+    engine.hub.breakers.of(provider).open_until(engine.hub.breakers.clock() - 1)
 
 
 async def states(engine: Engine, jobs: Sequence[UUID]) -> Counter[str]:
@@ -392,6 +400,87 @@ async def test_a_provider_that_is_well_does_not_wait_behind_one_that_is_not(
     assert (await seen(engine, made)).counts.skipped == 1
 
 
+async def test_a_provider_is_asked_by_one_job_of_its_own_while_the_others_go_on(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Wherever its own stand in the list; what is released at once is no more than without it."""
+    posted = await submit(engine, server, 12, job="write")
+    sold = await submit(engine, server, 3)
+    await plan(engine, Settings(canary=0, rate=1000, stop_above=1, max_in_flight=6))
+    half_open(engine, "shop")
+    await look(engine)
+    assert await states(engine, posted) == {"queued": 5, "failed": 7}
+    assert await states(engine, sold) == {"queued": 1, "failed": 2}
+    for _ in range(2):
+        assert await engine.work() == 6
+        await look(engine)
+    assert await engine.work() == 3
+    assert await states(engine, [*posted, *sold]) == {"succeeded": 15}
+
+
+async def test_a_provider_is_asked_by_one_job_at_a_time_whoever_else_is_on_the_way(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Those of others ask nothing of it."""
+    posted = await submit(engine, server, 3, job="write")
+    sold = await submit(engine, server, 3)
+    made = await plan(engine)
+    engine.hub.breakers.of("shop").open_until(engine.hub.breakers.clock() + 60)
+    await look(engine)
+    assert await states(engine, [*posted, *sold]) == {"queued": 3, "failed": 3}
+    half_open(engine, "shop")
+    for _ in range(2):
+        await look(engine)
+        assert await states(engine, sold) == {"queued": 1, "failed": 2}
+        assert (await seen(engine, made)).held_up == "shop is being asked whether it is back"
+
+
+async def test_a_provider_that_nothing_is_left_to_ask_by_keeps_nothing_back(
+    engine: Engine, server: shop.Server
+) -> None:
+    """All of its jobs have had their turn: the others go on at the plan's rate."""
+    await submit(engine, server, 1)
+    posted = await submit(engine, server, 10, job="write")
+    made = await plan(engine, Settings(canary=1, rate=1000, stop_above=1))
+    await look(engine)
+    assert await engine.work() == 1
+    half_open(engine, "shop")
+    for _ in range(2):
+        await look(engine)
+    assert await states(engine, posted) == {"queued": 10}
+    assert (await seen(engine, made)).held_up is None
+
+
+async def test_a_provider_whose_jobs_are_no_part_of_the_plan_is_none_of_its_concern(
+    engine: Engine, server: shop.Server
+) -> None:
+    """As when the uncertain ones are left out: it neither slows the others nor is named."""
+    await submit(engine, server, 3, server.do_and_vanish, job="write")
+    sold = await submit(engine, server, 10)
+    made = await plan(engine)
+    assert (made.counts.excluded, await engine.sql("SELECT providers FROM plans")) == (3, [(["shop"],)])
+    half_open(engine, "post")
+    await look(engine)
+    assert await states(engine, sold) == {"queued": 10}
+    assert (await seen(engine, made)).held_up is None
+
+
+async def test_whom_to_ask_by_is_found_by_its_index(engine: Engine) -> None:
+    """And not by going through all that stands before it."""
+    await engine.sql(
+        "INSERT INTO plan_items (plan_id, position, job_id, state, verdict, seen, generation, attempt, provider)"
+        " SELECT :plan, n, gen_random_uuid(), 'pending', 'unsent', 'failed', 1, 1, 'shop'"
+        " FROM generate_series(1, 50000) n",
+        plan=uuid4(),
+    )
+    await engine.sql("ANALYZE plan_items")
+    given = {"plan": uuid4(), "from": 0, "to": AHEAD, "limit": 100, "ask": ["post"], "blocked": ["post"]}
+    rows = await engine.hub.database.run(text(f"EXPLAIN {UPCOMING.text}"), given)
+    told = "\n".join(row[0] for row in rows)
+    assert "Index Scan using plan_items_to_ask" in told
+    assert "Seq Scan on plan_items" not in told
+
+
 async def test_nothing_asks_a_provider_whose_breaker_a_person_holds(
     engine: Engine, server: shop.Server
 ) -> None:
@@ -450,7 +539,7 @@ async def test_a_runner_that_dies_leaves_nothing_half_done(engine: Engine, serve
     async def begin_and_die() -> None:
         async with PlanTickStore(engine.hub.database, engine.hub.registry.providers).turn() as turn:
             assert turn is not None
-            assert (await turn.release(3, turn.plan.counts, ())).released == 3
+            assert (await turn.release(3, turn.plan.counts, Barrier())).released == 3
             raise KeyboardInterrupt
 
     await engine.sql("UPDATE plans SET next_tick_at = now()")

@@ -1,6 +1,6 @@
-"""The statements with which a plan does its thing to those whose turn it is: one for each action.
+"""The statements that find those of a plan whose turn it is, and do its thing to them: one for each action.
 
-Of the parts of the single action, so that one retry and a thousand cannot drift apart.
+The latter are made of the parts of the single action, so that one retry and a thousand cannot drift apart.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,30 @@ from hub.domain.plans import Action
 from hub.domain.safety import Verdict
 from hub.infra.store import moves
 from hub.infra.store.safety import UNCERTAIN
+
+# Whoever is to ask is the first of its provider wherever it stands, unless another of that provider's is on its way already.
+# Of the others so many places of the list are looked through and no more, however many of them are of no use. The jobs of all
+# are locked in a statement of its own, and in the order of ids as all others have it: see hub.infra.store.operations.
+UPCOMING = text("""
+WITH asking AS MATERIALIZED (
+    SELECT n.position, n.job_id FROM unnest(CAST(:ask AS text[])) AS asked(provider) CROSS JOIN LATERAL (
+        SELECT i.position, i.job_id FROM plan_items i
+        WHERE i.plan_id = :plan AND i.provider = asked.provider AND i.state = 'pending' ORDER BY i.position LIMIT 1
+    ) n WHERE NOT EXISTS (
+        SELECT FROM plan_items r WHERE r.plan_id = :plan AND r.provider = asked.provider AND r.state = 'released'
+    ) ORDER BY n.position LIMIT :limit
+), upcoming AS MATERIALIZED (
+    SELECT position, job_id FROM plan_items
+    WHERE plan_id = :plan AND position > :from AND position <= :to AND state = 'pending'
+      AND (provider IS NULL OR provider <> ALL(CAST(:blocked AS text[])))
+    ORDER BY position LIMIT CAST(:limit AS bigint) - (SELECT count(*) FROM asking)
+), chosen AS MATERIALIZED (
+    SELECT position, job_id, true AS asks FROM asking UNION ALL SELECT position, job_id, false FROM upcoming
+), locked AS MATERIALIZED (
+    SELECT FROM jobs WHERE id IN (SELECT job_id FROM chosen) ORDER BY id FOR NO KEY UPDATE
+)
+SELECT position, asks, (SELECT count(*) FROM locked) AS locked FROM chosen ORDER BY position
+""")
 
 _NOTE_ITEMS = """
     UPDATE plan_items i SET

@@ -174,7 +174,8 @@ class PlanSnapshots:
                 await connection.execute(_FILL_IN, {"p_plan": draft.id, "p_last": last, **_known(new)})
             for row in rows:
                 _count(piles[row.alike], row)
-                providers |= {provider for provider in row.providers if provider}
+                if piles[row.alike].included:
+                    providers |= {provider for provider in row.providers if provider}
             found = sum(row.jobs for row in rows)
             last += found
             if last > self._most:

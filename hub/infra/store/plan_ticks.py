@@ -4,7 +4,7 @@ Whoever holds the plan's row is its runner for that moment; nobody waits for it.
 committed together, so a runner that is killed at any point has either done both or neither.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,11 +14,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.domain.plan_decisions import WINDOW, Decision, Passed, Sample
+from hub.domain.plan_decisions import WINDOW, Barrier, Decision, Passed, Sample
 from hub.domain.plans import Action, Counts, ItemState, PlanState, Settings
 from hub.domain.providers import Provider
 from hub.infra.store.database import Database
-from hub.infra.store.plan_releases import RELEASES
+from hub.infra.store.plan_releases import RELEASES, UPCOMING
 from hub.infra.store.plans import COUNTS, SETTINGS, counts_of, settings_of
 from hub.infra.store.safety import protection
 
@@ -87,20 +87,6 @@ SELECT count(*), count(*) FILTER (WHERE state IN ('failed', 'retrying')) FROM (
 _BEFORE = text("""
 SELECT count(*), count(*) FILTER (WHERE i.state IN ('failed', 'retrying'))
 FROM plan_items i JOIN plans p ON p.id = i.plan_id WHERE i.plan_id = :plan AND i.judged_at < p.judging_since
-""")
-
-# So many places of the list and no more, however many of them are of no use. Their jobs are locked in a statement of its own,
-# and in the order of ids as all others have it: see hub.infra.store.operations.
-_UPCOMING = text("""
-WITH chosen AS MATERIALIZED (
-    SELECT position, job_id FROM plan_items
-    WHERE plan_id = :plan AND position > :from AND position <= :to AND state = 'pending'
-      AND (provider IS NULL OR provider <> ALL(CAST(:blocked AS text[])))
-    ORDER BY position LIMIT :limit
-), locked AS MATERIALIZED (
-    SELECT FROM jobs WHERE id IN (SELECT job_id FROM chosen) ORDER BY id FOR NO KEY UPDATE
-)
-SELECT position, (SELECT count(*) FROM locked) AS locked FROM chosen ORDER BY position
 """)
 
 # A canary that stopped the plan has not let it through: it is judged when it did well, or a person says go.
@@ -198,21 +184,27 @@ class Turn:
         [row] = (await self._connection.execute(_BEFORE, {"plan": self.plan.id})).all()
         return Sample(*row)
 
-    async def release(self, limit: int, counts: Counts, blocked: Collection[str]) -> Counts:
-        """Release the next items, but those of these providers; gives what the counts are then."""
-        plan = self.plan
+    async def release(self, limit: int, counts: Counts, barrier: Barrier) -> Counts:
+        """Release those that ask, and the next that nothing keeps back; gives what the counts are then."""
+        plan, blocked = self.plan, barrier.providers
         start = self._passed.without(blocked)
         given = {"plan": plan.id, "from": start, "to": start + AHEAD, "limit": limit}
-        upcoming = (await self._connection.execute(_UPCOMING, {**given, "blocked": sorted(blocked)})).all()
-        chosen = [item.position for item in upcoming]
-        reached = chosen[-1] if len(chosen) == limit else min(start + AHEAD, counts.found)
-        self._passed = self._passed.on_to(reached, blocked)
-        self.more = len(chosen) < limit and reached < counts.found
-        if not chosen:
+        given |= {"ask": sorted(barrier.ask), "blocked": sorted(blocked)}
+        chosen = (await self._connection.execute(UPCOMING, given)).all()
+        upcoming = [item.position for item in chosen if not item.asks]
+        if left := limit - len(chosen) + len(upcoming):
+            self._passed, self.more = self._passed.after(
+                upcoming, blocked, limit=left, ahead=AHEAD, places=counts.found
+            )
+        return await self._let_go([item.position for item in chosen], counts)
+
+    async def _let_go(self, positions: Sequence[int], counts: Counts) -> Counts:
+        plan = self.plan
+        if not positions:
             return counts
         given = {
             "plan": plan.id,
-            "positions": chosen,
+            "positions": positions,
             "decided": plan.include_uncertain,
             **self._protection,
         }

@@ -38,7 +38,7 @@ plans = Table(
     Column("approved_by", Text),
     # What the dry run found: a verdict, its number of jobs, and some of them.
     Column("verdicts", JSONB, nullable=False),
-    # Whose providers its jobs called last, so that their breakers are honoured.
+    # Which providers the jobs it is to release called last, so that their breakers are honoured.
     Column("providers", ARRAY(Text), nullable=False),
     # Kept by the statements that move the items, in the same transaction.
     *[
@@ -100,8 +100,9 @@ plan_items = Table(
     time("ended_at"),
     PrimaryKeyConstraint("plan_id", "position"),
     one_of("state", ItemState),
-    # What is open, and the lists. What is next is found by its position, so that a dry run has one index less to write.
+    # What is open, and the lists. What is next is found by its position, and by its provider where this one is to be asked.
     Index("plan_items_by_state", "plan_id", "state", "position", postgresql_where=text("state <> 'pending'")),
+    Index("plan_items_to_ask", "plan_id", "provider", "position", postgresql_where=text("state = 'pending'")),
     Index("plan_items_by_job", "job_id"),
     Index("plan_items_judged", "plan_id", "judged_at", postgresql_where=text("judged_at IS NOT NULL")),
 )
