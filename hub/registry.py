@@ -24,9 +24,9 @@ T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Registry:
-    """All that was found, by name.
+    """All that was found, by name. A process has one; it is told from others by being itself.
 
     Attributes:
         providers: by `Provider.name`.

@@ -16,10 +16,9 @@ from hub.web.calls import HUB, call_of
 from hub.web.console.console import Console
 from hub.web.console.guard import Guard
 from hub.web.console.visitor import Visitors
-from hub.web.docs import Docs
+from hub.web.docs import docs_of
 from hub.web.endpoints import Context, Endpoint
 from hub.web.middleware import edge
-from hub.web.openapi import document_of
 from hub.web.ratelimit import RateLimits, refuse
 from hub.web.reading import query_of, refuse_nul
 from hub.web.schemas import NoQuery
@@ -49,8 +48,7 @@ def create_app(
     bodies = Bodies(body_timeout, hub.config.pending.bytes)
     app = web.Application(middlewares=[edge(hub, limits)], client_max_size=largest)
     app[HUB] = hub
-    endpoints = endpoints_of(hub.registry)
-    for endpoint in (*endpoints, *Docs(document_of(endpoints, hub.registry)).endpoints()):
+    for endpoint in (*endpoints_of(hub.registry), *docs_of(hub.registry).endpoints()):
         routed = _routed(endpoint, hub, limits, bodies)
         resource = app.router.add_resource(endpoint.path)
         resource.add_route(endpoint.method, routed)

@@ -1,9 +1,14 @@
-"""The API's document as JSON, and as a page for people: rendered once, on the server, with nothing loaded and no script."""
+"""The API's document as JSON, and as a page for people: rendered on the server, with nothing loaded and no script.
 
+Each is made once, when it is first asked for, and beside the loop: it takes a third of a second, and most processes are never asked.
+"""
+
+import asyncio
 import base64
 import hashlib
 import re
-from functools import partial
+from collections.abc import Callable
+from functools import cached_property, lru_cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -11,10 +16,12 @@ import orjson
 from aiohttp import web
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
-from multidict import CIMultiDict
 
+from hub.registry import Registry
 from hub.web.answers import JSON_HEADERS, dumps, page_headers
+from hub.web.api.table import endpoints_of
 from hub.web.endpoints import Context, Endpoint, Outcome, Shape
+from hub.web.openapi import document_of
 from hub.web.problems import KINDS
 
 _CODE = re.compile(r"`([^`]+)`")
@@ -27,14 +34,13 @@ class Docs:
     """Serves one document.
 
     Args:
-        document: the OpenAPI document.
+        make: makes the OpenAPI document.
     """
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        style = _read("docs.css")
-        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        self._json = dumps(document)
-        self._page = _render(document, style).encode()
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+        self._style = _read("docs.css")
+        digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
         self._page_headers = page_headers(f"sha256-{digest}")
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -43,20 +49,38 @@ class Docs:
         people = Outcome(200, "The page", Shape(None, "", "text/html"))
         return (
             Endpoint(
-                "GET", "/v1/openapi.json", partial(_answer, self._json, JSON_HEADERS), None, "getDocument", "Docs",
+                "GET", "/v1/openapi.json", self._answer_json, None, "getDocument", "Docs",
                 "This document", "", (machine,),
             ),
             Endpoint(
-                "GET", "/docs", partial(_answer, self._page, self._page_headers), None, "getDocs", "Docs",
+                "GET", "/docs", self._answer_page, None, "getDocs", "Docs",
                 "The same for people", "", (people,),
             ),
         )  # fmt: skip
 
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return self._make()
 
-async def _answer(
-    body: bytes, headers: CIMultiDict[str], _request: web.Request, _context: Context
-) -> web.StreamResponse:
-    return web.Response(body=body, headers=headers)
+    @cached_property
+    def _json(self) -> bytes:
+        return dumps(self._document)
+
+    @cached_property
+    def _page(self) -> bytes:
+        return _render(self._document, self._style).encode()
+
+    async def _answer_json(self, _request: web.Request, _context: Context) -> web.StreamResponse:
+        return web.Response(body=await asyncio.to_thread(lambda: self._json), headers=JSON_HEADERS)
+
+    async def _answer_page(self, _request: web.Request, _context: Context) -> web.StreamResponse:
+        return web.Response(body=await asyncio.to_thread(lambda: self._page), headers=self._page_headers)
+
+
+@lru_cache(maxsize=4)
+def docs_of(registry: Registry) -> Docs:
+    """What is served of a registry's document, whichever application of this process serves it."""
+    return Docs(lambda: document_of(endpoints_of(registry), registry))
 
 
 def _render(document: dict[str, Any], style: str) -> str:

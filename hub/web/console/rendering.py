@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,8 +52,14 @@ class Renderer:
 
     def __init__(self, assets: Assets, clock: Callable[[], datetime], paths: Iterable[str]) -> None:
         self._clock = clock
+        self._assets = assets
+        self._navigation = _existing(frozenset(paths))
+
+    @cached_property
+    def _environment(self) -> Environment:
+        """Made for the first page: a process that shows none need not read the templates."""
         # Auto-reload asks the disk for every template of every page; a release does not change under a process.
-        self._environment = Environment(
+        environment = Environment(
             loader=PackageLoader("hub.web", "templates/console"),
             autoescape=True,
             undefined=StrictUndefined,
@@ -60,7 +67,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters |= {
+        environment.filters |= {
             "ago": ago,
             "exact": exact,
             "moment": moment,
@@ -71,15 +78,16 @@ class Renderer:
             "written": written,
             "sentence": sentence,
         }
-        self._environment.globals |= {
-            "assets": assets,
+        environment.globals |= {
+            "assets": self._assets,
             "curl": curl,
-            "navigation": _existing(frozenset(paths)),
+            "navigation": self._navigation,
             "notices": NOTICES,
             "with_query": with_query,
             "span_tabs": span_tabs,
         }
-        self._environment.globals["ui"] = self._environment.get_template("ui.html").module
+        environment.globals["ui"] = environment.get_template("ui.html").module
+        return environment
 
     def page(self, template: str, **values: Any) -> str:
         """A template with these values, and `now`."""
