@@ -172,10 +172,8 @@ def told_of_steps(steps: Iterable[StoryStep], redactor: Redactor) -> Iterable[En
             "last_sent_at": one.last_sent_at,
             "past": one.past,
         }
-        ref, text = f"{one.position:09}", _stepped(one)
-        if one.past:
-            ref, text = f"{ref} {one.attempt:09}", f"{text}; it was made again later"
-        yield Entry(one.at, EntryKind.STEP, ref, one.job, text, one.answered_at, detail)
+        ref, again = f"{one.position:09} {one.attempt:09}", "; it was made again later" if one.past else ""
+        yield Entry(one.at, EntryKind.STEP, ref, one.job, f"{_stepped(one)}{again}", one.answered_at, detail)
 
 
 def _stepped(one: StoryStep) -> str:  # noqa: PLR0911 - one for each kind

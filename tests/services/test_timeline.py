@@ -13,6 +13,7 @@ from hub.domain.access import Scope
 from hub.domain.errors import Invalid, NotFound
 from hub.domain.ids import ApplicationId
 from hub.domain.timeline import EntryKind
+from hub.services.edits import Wanted
 from hub.services.timeline import Part
 from hub.services.timeline_views import TimelineEntry, TimelineView
 from tests.services import shop
@@ -33,6 +34,23 @@ async def thank(ctx: JobContext, args: Parcel) -> None:
     await ctx.call(shop.letter, item=args.number)
 
 
+@job(retry=Backoff(attempts=1))
+async def look(ctx: JobContext, args: Parcel) -> None:
+    await ctx.call(shop.look, item=args.number)
+    await ctx.call(shop.wrap, item="always the same")
+
+
+@job(retry=Backoff(attempts=1))
+async def pay(ctx: JobContext, args: Parcel) -> None:
+    await ctx.call(shop.charge, item=args.number)
+
+
+@job(retry=Backoff(attempts=2, base=timedelta(milliseconds=1)))
+async def reserve(ctx: JobContext, args: Parcel) -> None:
+    await ctx.compensate(shop.wrap, item=args.number)
+    await ctx.call(shop.charge, item=args.number)
+
+
 @job(retry=SOON)
 async def buy(ctx: JobContext, args: Parcel) -> None:
     await ctx.call(shop.charge, item=args.number)
@@ -48,7 +66,8 @@ async def mourn(ctx: JobContext, event: Arrived) -> None:
 @pytest.fixture
 async def engine(start: Start) -> Engine:
     """An engine that knows these jobs."""
-    return await start(buy, thank, mourn, sources=(source,), environ=SETTINGS)
+    known = (buy, thank, look, pay, reserve, mourn)
+    return await start(*known, operations=(shop.wrap,), sources=(source,), environ=SETTINGS)
 
 
 async def told(engine: Engine, job: UUID, part: Part = Part()) -> TimelineView:  # noqa: B008 - frozen
@@ -62,6 +81,16 @@ async def arrive(engine: Engine, event: str, kind: str = "parcel.arrived", **mor
     await engine.hub.intake.drain()
     assert receipt.event_id
     return receipt.event_id
+
+
+async def in_pages_of_one(engine: Engine, job: UUID, *, newest_first: bool) -> list[TimelineEntry]:
+    """One job's timeline, entry by entry."""
+    parts, cursor = [], None
+    while True:
+        page = await told(engine, job, Part(1, cursor, newest_first))
+        parts += page.items
+        if (cursor := page.next_cursor) is None:
+            return parts
 
 
 def kinds(view: TimelineView) -> list[EntryKind]:
@@ -154,6 +183,89 @@ async def test_what_a_call_came_to_before_a_retry_by_a_person_is_told_as_well(
     assert [one.detail["attempt"] for one in of_kind(pages[0], EntryKind.STEP)] == [3, 2, 1]
 
 
+async def test_what_is_only_read_is_told_at_the_time_it_was_read(engine: Engine, server: shop.Server) -> None:
+    """Though nothing is on record of it before its answer is: after the retry of a person, and of the hub."""
+    made = await engine.submit("test_timeline.look")
+    server.answers = [says(404)]
+    await engine.work()
+    await engine.hub.operate.retry(engine.principal, made)
+    server.answers = [says(503)]
+    await engine.work()
+    await engine.hub.operate.retry(engine.principal, made)
+    await engine.work()
+    view = await told(engine, made)
+    tries = [at for at in view.items if at.kind is EntryKind.ATTEMPT]
+    reads = [one for one in of_kind(view, EntryKind.STEP) if one.detail["position"] == 1]
+    assert [one.detail["attempt"] for one in reads] == [1, 2, 3]
+    for one, read in zip(tries, reads, strict=True):
+        assert one.ended_at
+        assert one.at < read.at < one.ended_at
+        assert one.at < read.detail["last_sent_at"] < one.ended_at
+
+
+async def test_a_repeat_under_the_same_key_is_told_at_its_own_time(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Each that went unanswered, and in pages of one entry, too."""
+    made = await engine.submit("test_timeline.pay")
+    for _ in range(3):
+        server.answers = [server.do_and_vanish]
+        await engine.work()
+        await engine.hub.operate.retry(engine.principal, made, reason="it answers again")
+    await engine.work()
+    view = await told(engine, made)
+    calls = of_kind(view, EntryKind.STEP)
+    assert len(set(server.keys)) == 1
+    assert [one.detail["attempt"] for one in calls] == [1, 2, 3, 4]
+    for one, call in zip(of_kind(view, EntryKind.ATTEMPT), calls, strict=True):
+        assert one.ended_at
+        assert one.at < call.at < one.ended_at
+    for newest_first in (False, True):
+        assert (
+            await in_pages_of_one(engine, made, newest_first=newest_first)
+            == view.items[:: -1 if newest_first else 1]
+        )
+
+
+async def test_what_an_edit_has_the_job_read_again_is_told_as_it_was(
+    engine: Engine, server: shop.Server
+) -> None:
+    """The answer on which the job acted before; of a retry without an edit, which hands it back, once."""
+    made = await engine.submit("test_timeline.look")
+    server.answers = [says(200, {"number": 111}), says(402)]
+    await engine.work()
+    await engine.hub.operate.retry(engine.principal, made)
+    server.answers = [says(402)]
+    await engine.work()
+
+    async def answers() -> list[Any]:
+        steps = of_kind(await told(engine, made), EntryKind.STEP)
+        return [one.detail["answer"] for one in steps if one.detail["position"] == 1]
+
+    assert await answers() == [{"number": 111}]
+    await engine.hub.edits.edit(engine.principal, made, Wanted("another", args={"number": "p2"}))
+    server.answers = [says(200, {"number": 222})]
+    await engine.work()
+    assert await answers() == [{"number": 111}, {"number": 222}]
+
+
+async def test_an_undoing_that_was_never_made_is_not_told_as_made_again(
+    engine: Engine, server: shop.Server
+) -> None:
+    """It was recorded; that its job was retried before its turn came takes nothing from it."""
+    server.answers = [says(503)]
+    made = await engine.submit("test_timeline.reserve")
+    await engine.work()
+    await engine.hub.operate.retry(engine.principal, made)
+    server.answers = [says(402)]
+    for _ in range(2):
+        await engine.work()
+    texts = [
+        one.text for one in of_kind(await told(engine, made), EntryKind.STEP) if one.detail["position"] == 1
+    ]
+    assert texts == ["step 1: shop POST /wraps was called, to undo what was done, and is confirmed"]
+
+
 async def test_what_people_did_is_told_with_their_reasons(engine: Engine, server: shop.Server) -> None:
     """To the job, and while it was there to its queue; not to other jobs or queues."""
     server.answers = [says(402)]
@@ -226,13 +338,10 @@ async def test_pages_join_without_a_gap_or_a_repeat(engine: Engine, server: shop
     await engine.work()
     whole = (await told(engine, made)).items
     for newest_first in (False, True):
-        parts, cursor = [], None
-        while True:
-            page = await told(engine, made, Part(1, cursor, newest_first))
-            parts += page.items
-            if (cursor := page.next_cursor) is None:
-                break
-        assert parts == (whole[::-1] if newest_first else whole)
+        assert (
+            await in_pages_of_one(engine, made, newest_first=newest_first)
+            == whole[:: -1 if newest_first else 1]
+        )
 
 
 async def test_a_job_with_ten_thousand_attempts_costs_no_more(engine: Engine) -> None:

@@ -54,8 +54,10 @@ class Progress:
     value: str
 
 
+# A line of a call that is sent once more: what changes nothing is written only with its answer, once in an attempt.
+_SENT_AGAIN = "(excluded.answered_at IS NULL OR s.provider IS NOT NULL AND s.attempt <> excluded.attempt)"
 # The row of the job is locked while a step is written, so that a rescue and a step cannot both win.
-_RECORD = text("""
+_RECORD = text(f"""
 WITH input AS (
     SELECT * FROM unnest(CAST(CAST(:job AS text) AS uuid[]), CAST(CAST(:attempt AS text) AS int[]), CAST(CAST(:position AS text) AS int[]), CAST(CAST(:name AS text) AS text[]),
         CAST(CAST(:provider AS text) AS text[]), CAST(CAST(:effect AS text) AS text[]), CAST(CAST(:certainty AS text) AS text[]), CAST(CAST(:serial AS text) AS int[]),
@@ -82,14 +84,14 @@ WITH input AS (
         attempt = excluded.attempt, idempotency_key = excluded.idempotency_key, digest = excluded.digest,
         answer = excluded.answer, error_code = excluded.error_code, error_message = excluded.error_message,
         error_kind = excluded.error_kind, answered_at = excluded.answered_at,
-        sends = s.sends + CASE WHEN excluded.answered_at IS NULL THEN 1 ELSE 0 END,
-        last_sent_at = CASE WHEN excluded.answered_at IS NULL THEN excluded.last_sent_at ELSE s.last_sent_at END,
+        sends = s.sends + CASE WHEN {_SENT_AGAIN} THEN 1 ELSE 0 END,
+        last_sent_at = CASE WHEN {_SENT_AGAIN} THEN excluded.last_sent_at ELSE s.last_sent_at END,
         first_sent_at = CASE WHEN excluded.serial > s.serial OR s.certainty = 'not_sent' AND excluded.answered_at IS NULL
                              THEN excluded.first_sent_at ELSE s.first_sent_at END
     RETURNING job_id, attempt, position
 )
 SELECT job_id, attempt, position FROM written
-""")
+""")  # noqa: S608 - constants
 
 _LOAD = text("""
 SELECT position, name, effect, certainty, serial, generation, first_sent_at, digest,

@@ -1,4 +1,4 @@
-"""Rows of what is on record of jobs, as a timeline is told from them."""
+"""The records that a timeline is told from, as rows: what they hold. `timeline`, beside it, holds the queries that read them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

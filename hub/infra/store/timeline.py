@@ -1,4 +1,5 @@
-"""What is on record of some jobs, each kind of record by its index, in order of time and bounded.
+"""The queries that read what is on record of some jobs, each kind by its index, in order of time and bounded; what they give
+is in `stories`.
 
 Every query takes where the page begins and how many rows it may give for one job, so that a job with ten thousand attempts
 costs as much as one with a hundred.
@@ -161,21 +162,25 @@ FROM unnest(CAST(:jobs AS uuid[])) AS i(id) CROSS JOIN LATERAL (
 
 _LINE = """job_id, position, name, provider, effect, certainty, serial, sends, attempt, idempotency_key, digest, kind, answer,
             error_code, error_message, first_sent_at, last_sent_at, answered_at"""
+# Under the same key a call keeps its beginning, however often it is made again: of what was told before, the rest follows.
 _STEPS = _both_ways(f"""
 SELECT s.job_id, s.position, s.name, s.provider, s.effect, s.certainty, s.serial, s.sends, s.attempt, s.idempotency_key,
     encode(s.digest, 'hex'), s.kind, CASE WHEN pg_column_size(s.answer) <= :answer THEN s.answer END,
     pg_column_size(s.answer), s.error_code, s.error_message, s.began_at, s.last_sent_at, s.answered_at, s.past
 FROM unnest(CAST(:jobs AS uuid[])) AS i(id) CROSS JOIN LATERAL (
-    WITH past AS MATERIALIZED (
-        SELECT p.* FROM past_steps p JOIN steps n USING (job_id, position) WHERE p.job_id = i.id AND n.attempt <> p.attempt
-    )
-    SELECT * FROM (
-        SELECT {_LINE}, false AS past,
-            CASE WHEN position IN (SELECT position FROM past) THEN last_sent_at ELSE coalesce(first_sent_at, answered_at) END AS began_at
-        FROM steps WHERE job_id = i.id
+    WITH told AS (
+        SELECT {_LINE}, false AS past FROM steps WHERE job_id = i.id
         UNION ALL
-        SELECT {_LINE}, true, coalesce(first_sent_at, answered_at) FROM past
-    ) began WHERE began_at {{since}} ORDER BY began_at {{order}}, position {{order}} LIMIT :limit
+        SELECT {_LINE}, true FROM past_steps p WHERE job_id = i.id
+            AND EXISTS (SELECT FROM steps n WHERE n.job_id = p.job_id AND n.position = p.position AND n.attempt <> p.attempt)
+    ), following AS (
+        SELECT *, lag(last_sent_at) OVER (PARTITION BY position ORDER BY attempt) AS before FROM told
+    ), begun AS (
+        SELECT *, CASE WHEN first_sent_at <= before THEN last_sent_at ELSE coalesce(first_sent_at, answered_at) END AS began_at
+        FROM following
+    )
+    SELECT * FROM begun WHERE began_at {{since}}
+    ORDER BY began_at {{order}}, position {{order}}, attempt {{order}} LIMIT :limit
 ) s
 """)  # noqa: S608 - constants
 
