@@ -1,8 +1,11 @@
-"""One job whole, or all that belongs together: what happened, in order of time."""
+"""One job whole, or all that belongs together: what happened, in order of time.
+
+The records come from `hub.infra.store.timeline`; `telling` and `telling_outside` put them into words.
+"""
 
 import struct
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -99,12 +102,13 @@ class Timeline:
         queues: Mapping[str, datetime] | None = None,
     ) -> TimelineView:
         after = _parse(part.cursor) if part.cursor else None
-        span = Span(after.at if after else None, part.limit + 1, part.newest_first)
+        # One more than is shown, to know whether there are more, besides the one that was shown last.
+        span = Span(after.at if after else None, part.limit + 2, part.newest_first)
         jobs = found[:MOST_JOBS]
         entries = [
             entry
             for told in (
-                await self._records(jobs, span),
+                await self._records(principal, jobs, span),
                 await self._received(principal, events, span),
                 await self._actions(jobs, queues or {}, span),
             )
@@ -118,9 +122,11 @@ class Timeline:
             len(found) > MOST_JOBS,
         )
 
-    async def _records(self, jobs: Sequence[StoryJob], span: Span) -> Iterable[Entry]:
+    async def _records(self, principal: Principal, jobs: Sequence[StoryJob], span: Span) -> Iterable[Entry]:
         ids, by_id = [job.id for job in jobs], {job.id: job for job in jobs}
         attempts = await self._store.attempts(ids, span)
+        if not principal.sees_all:
+            attempts = [replace(one, host=None, pid=None) for one in attempts]
         steps = await self._store.steps(ids, span)
         return [
             *(entry for job in jobs for entry in told_of_job(job)),

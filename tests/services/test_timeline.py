@@ -344,6 +344,19 @@ async def test_pages_join_without_a_gap_or_a_repeat(engine: Engine, server: shop
         )
 
 
+async def test_pages_end_where_there_is_no_more(engine: Engine) -> None:
+    """Also of a job that ends in many records of one kind, with nothing to come."""
+    made = await engine.submit("test_timeline.buy")
+    await engine.sql(
+        """INSERT INTO attempts (job_id, number, generation, outcome, worker_id, started_at, finished_at)
+           SELECT :id, n, 1, 'failed', :worker, now() + n * interval '1 second', now() + n * interval '1 second'
+           FROM generate_series(1, 4) n""",
+        id=made,
+        worker=engine.store.worker,
+    )
+    assert len(await in_pages_of_one(engine, made, newest_first=False)) == 5
+
+
 async def test_a_job_with_ten_thousand_attempts_costs_no_more(engine: Engine) -> None:
     """Its beginning, its end, and a hundred thousand lines of audit: each page is bounded, and quickly there."""
     made = await engine.submit("test_timeline.buy")
@@ -420,6 +433,15 @@ async def test_nobody_is_told_of_another_s_jobs(engine: Engine) -> None:
         await engine.hub.timeline.tagged(stranger, "order:1", Part()),
     ):
         assert (view.items, view.jobs) == ([], [])
+
+
+async def test_an_application_is_not_told_where_its_jobs_run(engine: Engine) -> None:
+    """What its attempts came to, and not on which machine."""
+    made = await engine.submit("test_timeline.buy")
+    await engine.work()
+    own = replace(engine.principal, scopes=frozenset({Scope.JOBS_READ}))
+    [attempt] = of_kind(await engine.hub.timeline.of_job(own, made, Part()), EntryKind.ATTEMPT)
+    assert (attempt.detail["outcome"], attempt.detail["worker"]) == ("waiting", None)
 
 
 async def test_a_cursor_that_is_none_is_refused(engine: Engine) -> None:
