@@ -18,6 +18,7 @@ from hub.domain.overrides import Forced, Override
 from hub.domain.plan_decisions import Barrier
 from hub.domain.plan_rulings import Class
 from hub.domain.plans import DRAFT_KEPT, Action, Command, ItemState, PlanState, Settings
+from hub.domain.timeline import EntryKind
 from hub.infra.breaker_states import Standing
 from hub.infra.store.plan_releases import UPCOMING
 from hub.infra.store.plan_snapshots import PlanSnapshots
@@ -616,6 +617,10 @@ async def test_a_plan_cancels_discards_and_requeues(engine: Engine, server: shop
     assert await engine.work() == 2
     await look(engine)
     assert (await seen(engine, requeued)).counts.retrying == 2
+    # Of what was refused before that, the timeline still tells.
+    entries = (await engine.hub.timeline.of_job(engine.principal, later[0], Part())).items
+    calls = [entry.detail for entry in entries if entry.kind is EntryKind.STEP]
+    assert [(call["attempt"], call["past"]) for call in calls] == [(1, True), (2, False)]
     cancelled = await plan(engine, action=Action.CANCEL, filter="state:retrying")
     discarded = await plan(engine, action=Action.DISCARD, filter="state:failed")
     await look(engine)

@@ -109,5 +109,6 @@ RELEASES: Mapping[Action, TextClause] = {
         "j.reason",
         f"{moves.REQUEUED} FROM before b WHERE j.id = b.id",
         _RUNS,
+        f", kept AS ({moves.KEPT})",
     ),
 }

@@ -1,7 +1,8 @@
 """What the ledger said before a person had a job tried again.
 
-A step that is made again is written over its line in `steps`. Who retries a job keeps what it would lose; nobody else
-writes here, so a job that succeeds costs nothing.
+A step that is made again is written over its line in `steps`. Who retries a job, edits it or has it run now keeps what it
+would lose; nobody else writes here, so a job that succeeds costs nothing. Whose undoing is begun by cancelling it loses
+nothing: none of the calls that undo was made before.
 """
 
 from sqlalchemy import (
