@@ -7,9 +7,10 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
+import structlog
 
 from hub.domain.access import Principal
-from hub.domain.errors import CallError, Conflict, Invalid, NotFound, Problem
+from hub.domain.errors import CallError, Conflict, Invalid, NotFound, Problem, Unavailable
 from hub.domain.overrides import MAX_UNTIL, Forced, Override
 from hub.domain.providers import Call, Operation, Provider
 from hub.infra.breaker_states import BreakerState
@@ -22,6 +23,8 @@ from hub.services.operate import actor_of
 from hub.services.overrides import EVERY
 from hub.services.statistics import Statistics
 from hub.services.statistics_views import ProviderSeries
+
+log = structlog.get_logger("hub.fleet")
 
 # A person waits for it.
 PROBE_PATIENCE = 10.0
@@ -111,19 +114,25 @@ class Fleet:
             raise _invalid("/until", "must lie ahead, by a year at most")
         audit = self._audit(principal, reason=reason, until=until)
         await self._overrides.hold(name, state, reason.strip(), until, audit)
-        await self._learn()
-        if state is Forced.CLOSED:
-            await self._store.bring_forward(name, _LEARNT)
+        await self._make_known(name, let_go=state is Forced.CLOSED)
         return await self.provider(name)
 
     async def give_back(self, principal: Principal, name: str, *, reason: str | None = None) -> ProviderView:
         """Leave a provider's breakers to themselves again. Doing it twice changes nothing. Raises NotFound."""
         self._known(name)
-        given_back = await self._overrides.give_back(name, self._audit(principal, reason=reason))
-        await self._learn()
-        if given_back:
-            await self._store.bring_forward(name, _LEARNT)
+        await self._overrides.give_back(name, self._audit(principal, reason=reason))
+        # Also where somebody else was faster, or it is pressed again as the first time was not answered.
+        await self._make_known(name, let_go=True)
         return await self.provider(name)
+
+    async def _make_known(self, name: str, *, let_go: bool) -> None:
+        # What was ordered is done: that it is learnt of a little later, and that jobs wait until their time, is no failure of it.
+        try:
+            await self._learn()
+            if let_go:
+                await self._store.bring_forward(name, _LEARNT)
+        except Unavailable as error:
+            log.warning("an order about a breaker takes effect later", provider=name, error=str(error))
 
     async def probe(self, principal: Principal, name: str) -> ProbeView:
         """Send one harmless request to a provider, whatever its breaker says, and tell what came of it.

@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from hub import JobContext, job
 from hub.domain.errors import Conflict, Invalid, NotFound, Unavailable
@@ -91,6 +92,67 @@ async def test_what_waits_is_brought_forward_page_by_page_and_not_without_end(st
     assert await store.bring_forward("shop", timedelta(seconds=1), most=4, page=2) == 4
     assert await store.bring_forward("shop", timedelta(seconds=2), most=100, page=2) == 3
     assert await store.bring_forward("shop", timedelta(seconds=2), most=100, page=2) == 0
+
+
+async def test_no_more_is_looked_at_than_was_said_whatever_it_waits_for(start: Start) -> None:
+    """A heap of jobs that are scheduled, and due before, costs no more than one of jobs that wait for the provider."""
+    engine = await start(buy)
+    await engine.hub.fleet.force(engine.principal, "shop", Forced.OPEN, reason="maintenance")
+    parked = await engine.submit("test_overrides.buy")
+    await engine.work()
+    for _ in range(4):
+        await engine.submit("test_overrides.buy", run_at=datetime.now(UTC) + timedelta(seconds=10))
+    await engine.sql("UPDATE jobs SET run_at = now() + interval '20 seconds' WHERE id = :id", id=parked)
+    store = FleetStore(engine.hub.database)
+    assert await store.bring_forward("shop", timedelta(seconds=1), most=4, page=2) == 0
+    assert await store.bring_forward("shop", timedelta(seconds=1), most=6, page=2) == 1
+
+
+async def test_a_job_that_has_run_meanwhile_is_not_brought_forward(start: Start) -> None:
+    """It may have been told by the provider when to come again, between the look at it and its turn."""
+    engine = await start(buy)
+    await engine.hub.fleet.force(engine.principal, "shop", Forced.OPEN, reason="maintenance")
+    parked = await engine.submit("test_overrides.buy")
+    await engine.work()
+    # Whoever reads steps waits for a lock that the test holds: the look has happened, the turn has not come.
+    held = "CREATE FUNCTION held() RETURNS boolean LANGUAGE plpgsql AS"
+    held += " $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END $$"
+    view = "CREATE VIEW steps AS SELECT * FROM kept_steps WHERE held()"
+    for statement in (held, "ALTER TABLE steps RENAME TO kept_steps", view):
+        await engine.sql(statement)
+    store = FleetStore(engine.hub.database)
+    async with engine.hub.database.transaction() as holding:
+        await holding.execute(text("SELECT pg_advisory_xact_lock(7)"))
+        moving = asyncio.create_task(store.bring_forward("shop", timedelta(seconds=1)))
+
+        async def waits() -> bool:
+            return bool(
+                await engine.sql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            )
+
+        await until(waits)
+        await engine.sql("UPDATE jobs SET error_code = 'status_429' WHERE id = :id", id=parked)
+    assert await moving == 0
+
+
+async def test_what_was_ordered_is_done_though_the_database_goes_away_after_it(start: Start) -> None:
+    """Nobody is told that it failed; and whoever gives back again what is given back lets go what still waits."""
+
+    class Away(FleetStore):
+        async def bring_forward(self, *_given: object, **_named: object) -> int:
+            raise Unavailable("gone")
+
+    engine = await start(buy)
+    fleet, who = engine.hub.fleet, engine.principal
+    await fleet.force(who, "shop", Forced.OPEN, reason="maintenance")
+    parked = await engine.submit("test_overrides.buy")
+    await engine.work()
+    store, fleet._store = fleet._store, Away(engine.hub.database)
+    assert (await fleet.give_back(who, "shop")).forced is None
+    assert (await engine.job(parked)).run_at - datetime.now(UTC) > timedelta(seconds=15)
+    fleet._store = store
+    await fleet.give_back(who, "shop")
+    assert (await engine.job(parked)).run_at - datetime.now(UTC) < timedelta(seconds=5)
 
 
 async def test_every_process_learns_of_it_within_a_second(start: Start) -> None:

@@ -62,20 +62,22 @@ WHERE d.state = 'retrying' AND d.error_code = 'breaker_open' AND s.certainty = '
 GROUP BY s.provider
 """)
 
-# A page of what is retrying, by the same index. Whoever holds the row of a job does something about it already.
+# A page of what is due later, by the same index and whatever it waits for, so that it is a page. Whoever holds the row of a job does
+# something about it already, and one that has run meanwhile may wait for something else.
 _BRING_FORWARD = text("""
 WITH due AS MATERIALIZED (
-    SELECT id, run_at, error_code FROM jobs
-    WHERE state IN ('scheduled', 'retrying', 'waiting') AND state = 'retrying'
+    SELECT id, run_at, state, error_code FROM jobs
+    WHERE state IN ('scheduled', 'retrying', 'waiting')
       AND run_at >= coalesce(CAST(:after_at AS timestamptz), now() + make_interval(secs => :within))
       AND (run_at, id) > (coalesce(CAST(:after_at AS timestamptz), '-infinity'), CAST(:after_id AS uuid))
     ORDER BY run_at, id LIMIT :limit
 ), parked AS MATERIALIZED (
-    SELECT d.id FROM due d WHERE d.error_code = 'breaker_open' AND EXISTS (
+    SELECT d.id FROM due d WHERE d.state = 'retrying' AND d.error_code = 'breaker_open' AND EXISTS (
         SELECT FROM steps s WHERE s.job_id = d.id AND s.provider = :provider AND s.certainty = 'not_sent'
     )
 ), locked AS MATERIALIZED (
-    SELECT j.id FROM jobs j JOIN parked p ON p.id = j.id WHERE j.state = 'retrying'
+    SELECT j.id FROM jobs j JOIN parked p ON p.id = j.id
+    WHERE j.state = 'retrying' AND j.error_code = 'breaker_open' AND j.run_at > now() + make_interval(secs => :within)
     ORDER BY j.id FOR NO KEY UPDATE OF j SKIP LOCKED
 ), moved AS (
     UPDATE jobs j SET run_at = now() + make_interval(secs => :within) FROM locked l WHERE j.id = l.id RETURNING j.id
@@ -105,12 +107,12 @@ class FleetStore:
     ) -> int:
         """Let jobs that wait for a provider's breaker look again; gives how many.
 
-        Page by page, each a transaction, of the jobs that try again first. What is beyond `most` keeps its time.
+        Page by page, each a transaction, of the jobs that are due first. What is beyond `most` keeps its time.
 
         Args:
             provider: whose.
             within: from now until they look.
-            most: how many jobs of all providers together are looked at.
+            most: how many jobs are looked at, whatever they wait for.
             page: how many of them at once.
         """
         given, moved = {"provider": provider, "within": within.total_seconds(), "limit": page}, 0
