@@ -104,7 +104,7 @@ class Relay:
 
     async def run(self) -> None:
         """Look for work until cancelled. Troubles of the stores are reported, and pass."""
-        loops = (self._refill_loop, self._sweep_loop, self._wake_loop, *self._beside)
+        loops = (self._refill_loop, self._sweep_loop, self._wake_loop, self._prune_loop, *self._beside)
         await asyncio.gather(*[self._forever(loop) for loop in loops])
 
     async def refill(self) -> int:
@@ -140,12 +140,15 @@ class Relay:
         # In Redis, so that a flush gives the turn back, and a worker that died with it keeps it no longer than that.
         if await self._queue.turn("sweep", self._pace.sweep):
             await self._find_lost(self._pace.rehand_after)
+        if await self._queue.turn("adopt", _ADOPT_EVERY):
+            await self._inbox.adopt(_BATCH)
+
+    async def prune(self) -> None:
+        """Delete what nobody asks for any more: one relay for all."""
         if await self._queue.turn("prune", _PRUNE_EVERY):
             await self._store.forget_workers(_FORGET_AFTER, _BATCH)
             await self._inbox.forget(_BATCH)
             await self._plans.forget_unstarted(DRAFT_KEPT)
-        if await self._queue.turn("adopt", _ADOPT_EVERY):
-            await self._inbox.adopt(_BATCH)
 
     async def wake(self) -> None:
         """Join the events and waits that a dead process left apart: page by page, one relay for all."""
@@ -241,6 +244,12 @@ class Relay:
         # Apart from the sweep, because a million waits take a while, and a worker that died must not wait for that.
         while True:
             await self.wake()
+            await asyncio.sleep(self._pace.sweep.total_seconds())
+
+    async def _prune_loop(self) -> None:
+        # Apart from the sweep for the same reason: a long dry run is deleted part by part.
+        while True:
+            await self.prune()
             await asyncio.sleep(self._pace.sweep.total_seconds())
 
     async def _forever(self, loop: Callable[[], Awaitable[None]]) -> None:

@@ -726,7 +726,7 @@ async def test_what_nobody_starts_is_deleted_in_time(engine: Engine, server: sho
     await tell(engine, begun, Command.START)
     await engine.sql("UPDATE plans SET created_at = created_at - CAST(:age AS interval)", age=DRAFT_KEPT)
     young = await plan(engine, start=False)
-    await engine.relay.sweep()
+    await engine.relay.prune()
     left = {begun.id, young.id}
     assert {row[0] for row in await engine.sql("SELECT id FROM plans")} == left
     assert {row[0] for row in await engine.sql("SELECT plan_id FROM plan_items")} == left

@@ -1,5 +1,7 @@
 """The relay: what is due moves, the buffer stays bounded, and whatever is lost is found."""
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -8,6 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 from hub import Args, Backoff, JobContext, job
 from hub.domain.jobs import LOST_LIMIT
 from hub.infra.queue import key_of
+from hub.infra.store.plans import PlanStore
 from hub.infra.store.relay import RelayStore
 from tests.services.conftest import Start
 from tests.services.engine import another
@@ -151,6 +154,39 @@ async def test_lost_workers_are_found_out_of_turn(start: Start) -> None:
     assert (await engine.job(made)).worker_id is None
 
 
+async def test_lost_workers_are_found_while_something_is_deleted(start: Start) -> None:
+    """A dry run of a million jobs that nobody has started takes a while; a worker that died does not wait for that."""
+    deleting = asyncio.Event()
+
+    class Slow(PlanStore):
+        async def forget_unstarted(self, *_given: object, **_named: object) -> None:
+            deleting.set()
+            await asyncio.Event().wait()
+
+    engine = await start(loop)
+    engine.relay._plans = Slow(engine.hub.database)
+    running = asyncio.create_task(engine.relay.run())
+    await deleting.wait()
+    made = await engine.submit("test_relay.loop")
+    victim = await another(engine.hub)
+    claimed: list[object] = []
+
+    async def is_claimed() -> bool:
+        claimed.extend(await victim.execute.claim(await engine.hub.queue.take(["default"], 10)))
+        return bool(claimed)
+
+    await until(is_claimed)
+    await victim.store.heartbeat(timedelta(seconds=-1))
+
+    async def is_found() -> bool:
+        return (await engine.job(made)).worker_id is None
+
+    await until(is_found)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
 async def test_jobs_of_a_dead_worker_are_rescued_and_a_crash_loop_ends(start: Start) -> None:
     """Each death is counted and costs no budget; where nothing is ever proven, the tenth fails the job all the same."""
     engine = await start(loop)
@@ -198,8 +234,7 @@ async def test_workers_that_have_gone_are_forgotten(start: Start) -> None:
     kept = {row[0] for row in await engine.sql("SELECT id FROM workers")}
     assert kept == {engine.store.worker, holder.store.worker, lately.store.worker}
     await engine.relay.sweep()
-    await engine.hub.queue.redis.delete("hub:turn:prune")
-    await engine.relay.sweep()
+    await engine.relay.prune()
     kept = {row[0] for row in await engine.sql("SELECT id FROM workers")}
     assert kept == {engine.store.worker, lately.store.worker}
 
