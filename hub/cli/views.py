@@ -93,7 +93,8 @@ def delete(*, name: str, page: str, as_json: bool) -> None:
             if view.name == name:
                 await views.delete(principal, view.id)
                 return view
-        raise NotFound(f"there is no view {name!r} of {page} for everybody", code="unknown_view_id")
+        message = f"there is no view {name!r} of {page} for everybody: `hub views list` shows those there are"
+        raise NotFound(message, code="unknown_view_id")
 
     gone = at_views(work)
     if as_json:

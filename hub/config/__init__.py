@@ -1,4 +1,4 @@
-"""Frozen settings, and the only reader of the environment: a module for each part of it.
+"""Frozen settings, made of the environment: a module for each part of them.
 
 A process reads its settings once, at its start. Whatever is wrong is told in one message, and nothing starts.
 """

@@ -20,6 +20,7 @@ def test_a_search_is_kept_listed_and_forgotten(cli: Cli) -> None:
     assert "is forgotten" in cli("views", "delete", "lost charges").out
     again = cli("views", "delete", "lost charges")
     assert (again.code, "no view 'lost charges'" in again.err) == (Exit.REFUSED, True)
+    assert "hub views list" in again.err
     assert [view["name"] for view in cli("views", "--json").json["items"]] == ["hooks"]
 
 
