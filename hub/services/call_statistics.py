@@ -65,17 +65,21 @@ class CallStatistics:
             tally.refused += not unwell
 
     async def flush(self) -> None:
-        """Write down what was counted since the last time.
+        """Write down what was counted until now; calls that end meanwhile are for the next time.
 
         Raises Unavailable, and keeps it then: whether a statement that was cut off has counted it nobody here knows, so the
         same batch is written again as it was, and the store tells.
         """
         async with self._writing:
-            while self._batch or self._tallies:
-                if self._batch is None:
-                    self._batch, self._tallies = _Batch(self._next_time(), self._tallies), {}
-                await self._store.add_calls(self._process, self._batch.taken, self._batch.tallies)
-                self._batch = None
+            if self._batch:
+                await self._write(self._batch)
+            if self._tallies:
+                self._batch, self._tallies = _Batch(self._next_time(), self._tallies), {}
+                await self._write(self._batch)
+
+    async def _write(self, batch: _Batch) -> None:
+        await self._store.add_calls(self._process, batch.taken, batch.tallies)
+        self._batch = None
 
     async def run(self) -> None:
         """Write it down until cancelled, and a last time then."""

@@ -239,6 +239,31 @@ async def test_calls_whose_writing_was_cut_off_are_counted_once(start: Start, wa
     assert (await engine.hub.statistics.calls(HOUR))["shop"].summary.calls == 3
 
 
+class Busy(RollupStore):
+    """A call ends during each of the writes, of which there are fewer than ten."""
+
+    calls: CallStatistics
+    writes = 0
+
+    async def add_calls(self, process: UUID, taken: datetime, tallies: Mapping[str, CallTally]) -> None:
+        self.writes += 1
+        assert self.writes < 10, "there is no end to it"
+        self.calls.note("shop", None, 0.2)
+        await super().add_calls(process, taken, tallies)
+
+
+async def test_calls_that_end_while_others_are_written_wait_for_the_next_time(start: Start) -> None:
+    """Else a busy process would write without an end; none is lost."""
+    engine = await start(buy)
+    store = Busy(engine.hub.database)
+    store.calls = counting(store)
+    store.calls.note("shop", None, 0.2)
+    await store.calls.flush()
+    await store.calls.flush()
+    assert store.writes == 2
+    assert (await engine.hub.statistics.calls(HOUR))["shop"].summary.calls == 2
+
+
 async def test_what_a_process_counted_last_is_written_when_it_ends(start: Start) -> None:
     """A deploy does not lose the calls of its last seconds."""
     engine = await start(buy)
