@@ -74,13 +74,12 @@ def resume(*, name: str, reason: str | None, as_json: bool) -> None:
 
 
 def _row(queue: QueueView) -> Sequence[object]:
-    depth, more = queue.depth, "+" if queue.bounded else ""
     oldest = None if queue.oldest_due_seconds is None else duration(queue.oldest_due_seconds)
     return (
         queue.name,
         "paused" if queue.paused else "open",
         *(
-            f"{depth[state]}{more}"
+            f"{queue.depth[state]}{'+' if state in queue.bounded_states else ''}"
             for state in ("queued", "running", "retrying", "scheduled", "waiting", "held", "failed")
         ),
         queue.finished_last_minute,

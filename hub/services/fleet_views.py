@@ -17,9 +17,10 @@ class QueueView:
         paused: nothing in it is started while it is paused.
         paused_at: since when.
         depth: how many jobs are in each unsettled state, and how many failed; states without jobs are 0.
-        bounded: whether a count stopped at its bound, so that there may be more than `depth` says. Counting stops at 5,000
-            queued and 5,000 held jobs of a queue, and for all queues together at 5,000 jobs each of those handed over,
-            due later, running and failed.
+        bounded: whether any of the counts stopped at its bound.
+        bounded_states: whose counts did, so that there may be more than `depth` says, also where it says 0. Counting stops
+            at 5,000 queued and 5,000 held jobs of a queue, and for all queues together at 5,000 jobs each of those handed
+            over, due later, running and failed.
         oldest_due_seconds: how long the longest-waiting due job has waited; null if nothing waits.
         succeeded_last_minute: attempts that succeeded in the last minute.
         finished_last_minute: attempts that ended in the last minute, however they ended.
@@ -30,6 +31,7 @@ class QueueView:
     paused_at: datetime | None
     depth: dict[str, int]
     bounded: bool
+    bounded_states: list[str]
     oldest_due_seconds: float | None
     succeeded_last_minute: int
     finished_last_minute: int

@@ -168,12 +168,13 @@ def _text(body: bytes | None) -> str | None:
 
 def queue_view(name: str, rows: Sequence[Sequence[Any]], finished: tuple[int, int]) -> QueueView:
     """A queue, from the rows of its depths and what ended in the last minute."""
-    depth = dict.fromkeys(_OPEN_STATES, 0)
+    depth, bounded = dict.fromkeys(_OPEN_STATES, 0), []
     oldest: float | None = None
-    for _, _, state, count, due, now, _ in rows:
+    for _, _, state, count, due, now, more in rows:
         depth[state] = count
+        if more:
+            bounded.append(state)
         if due is not None:
             oldest = max(0.0, (now - due).total_seconds())
     paused_at = rows[0][1]
-    bounded = any(row[6] for row in rows)
-    return QueueView(name, paused_at is not None, paused_at, depth, bounded, oldest, *finished)
+    return QueueView(name, paused_at is not None, paused_at, depth, bool(bounded), bounded, oldest, *finished)

@@ -29,13 +29,18 @@ async def put(database: Database, queue: str, state: str, age: int, **more: obje
         "age": age,
         "handed": False,
         "priority": 5,
+        "reason": "exhausted" if state == "failed" else None,
+        "settled": state == "failed",
+        "worker": uuid4() if state == "running" else None,
         **more,
     }
     await database.run(
         text(
-            "INSERT INTO jobs (id, name, args, queue, priority, state, run_at, correlation_id, dispatched_at)"
-            " VALUES (:id, 'a.b', '{}', :queue, :priority, :state, now() - make_interval(secs => :age), 'c',"
-            " CASE WHEN CAST(:handed AS boolean) THEN now() END)"
+            "INSERT INTO jobs (id, name, args, queue, priority, state, run_at, correlation_id, reason, worker_id,"
+            " dispatched_at, settled_at)"
+            " VALUES (:id, 'a.b', '{}', :queue, :priority, :state, now() - make_interval(secs => :age), 'c', :reason, :worker,"
+            " CASE WHEN CAST(:handed AS boolean) THEN now() END,"
+            " CASE WHEN CAST(:settled AS boolean) THEN now() END)"
         ),
         values,
     )
@@ -76,6 +81,23 @@ async def test_open_work_is_counted_by_state_and_no_further_than_its_bound(datab
     assert counts(await store.depths("mail", most=2)) == {("mail", "queued"): (3, True)}
     assert {row[0] for row in await store.depths("idle")} == {"idle"}
     assert await store.depths("unknown") == []
+
+
+async def test_what_is_counted_for_all_queues_together_is_exact_in_each_or_in_none(
+    database: Database,
+) -> None:
+    """Where counting stopped before it came to a queue, its own count is low, or 0; other states do not suffer."""
+    store = ReadingStore(database)
+    await put(database, "mail", "failed", 30)
+    for _ in range(4):
+        await put(database, "later", "failed", 20)
+    await put(database, "later", "running", 10)
+
+    async def stopped(most: int) -> set[tuple[str, str]]:
+        return {(row[0], row[2]) for row in await store.depths(most=most) if row[6]}
+
+    assert await stopped(6) == set()
+    assert await stopped(4) == {("idle", "failed"), ("later", "failed"), ("mail", "failed")}
 
 
 async def test_the_parts_of_a_count_are_made_once_and_not_again_for_each_queue(database: Database) -> None:

@@ -187,6 +187,18 @@ async def test_queues_say_how_much_waits_and_how_fast_it_goes(shop: Client, quer
     assert queues["default"]["oldest_due_seconds"] is None
 
 
+async def test_queues_name_the_states_of_which_there_may_be_more(shop: Client, query: Query) -> None:
+    """Also where none was met, as failed jobs are counted for all queues together."""
+    await query(
+        "INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, settled_at, correlation_id)"
+        " SELECT gen_random_uuid(), 'a.b', '{}', 'payments', 5, 'failed', 'exhausted', now(), now(), 'c'"
+        " FROM generate_series(1, 5001)"
+    )
+    for queue in (await shop.get("/v1/queues")).json["items"]:
+        assert (queue["bounded"], queue["bounded_states"]) == (True, ["failed"])
+        assert queue["depth"]["failed"] == (5_000 if queue["name"] == "payments" else 0)
+
+
 async def test_providers_are_shown_with_limits_and_breakers(hub: Hub, shop: Client) -> None:
     """As this process knows them."""
     hub.breakers.of("bank")

@@ -57,7 +57,8 @@ SELECT state, count(*) FROM (
 """)
 
 # Each part is served by one of the partial indexes on jobs, so that settled work costs nothing here. What an index has by
-# queue stops at the bound for each queue, the rest for all queues together.
+# queue stops at the bound for each queue, the rest for all queues together: then none of the counts of that part is exact,
+# and neither is the 0 of a queue of which nothing was met.
 BY_STATE = text(f"""
 WITH queued AS (
     {_QUEUED} WHERE q.name = coalesce(CAST(:name AS text), q.name)
@@ -87,16 +88,20 @@ WITH queued AS (
     SELECT queue, 'running', count(*), NULL FROM running GROUP BY queue
     UNION ALL
     SELECT queue, 'failed', count(*), NULL FROM failed GROUP BY queue
-), bound AS (
-    SELECT greatest(
-        (SELECT count(*) FROM handed), (SELECT count(*) FROM later),
-        (SELECT count(*) FROM running), (SELECT count(*) FROM failed)
-    ) >= :most AS reached
+), together AS MATERIALIZED (
+    SELECT s.state, s.jobs >= :most AS bounded
+    FROM (SELECT count(*) AS jobs FROM handed) h, (SELECT count(*) AS jobs FROM later) l,
+         (SELECT count(*) AS jobs FROM running) r, (SELECT count(*) AS jobs FROM failed) f
+    CROSS JOIN LATERAL (
+        VALUES ('queued', h.jobs), ('scheduled', l.jobs), ('retrying', l.jobs), ('waiting', l.jobs), ('running', r.jobs),
+               ('failed', f.jobs), ('held', 0)
+    ) AS s(state, jobs)
 )
-SELECT q.name, q.paused_at, o.state, CAST(sum(o.jobs) AS bigint), min(o.oldest), clock_timestamp(),
-       (SELECT reached FROM bound) OR max(o.jobs) >= :most
-FROM queues q JOIN open o ON o.queue = q.name WHERE q.name = coalesce(CAST(:name AS text), q.name)
-GROUP BY q.name, q.paused_at, o.state ORDER BY q.name, o.state
+SELECT q.name, q.paused_at, t.state, CAST(coalesce(sum(o.jobs), 0) AS bigint), min(o.oldest), clock_timestamp(),
+       t.bounded OR coalesce(max(o.jobs), 0) >= :most
+FROM queues q CROSS JOIN together t LEFT JOIN open o ON o.queue = q.name AND o.state = t.state
+WHERE q.name = coalesce(CAST(:name AS text), q.name)
+GROUP BY q.name, q.paused_at, t.state, t.bounded ORDER BY q.name, t.state
 """)  # noqa: S608 - the parts are constants
 
 

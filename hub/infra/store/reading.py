@@ -194,8 +194,8 @@ class ReadingStore:
         return EventFile(EventRecord(*rows[0][:9]), rows[0][9], rows[0][10]) if rows else None
 
     async def depths(self, queue: str | None = None, *, most: int = SHOWN) -> Sequence[Sequence[Any]]:
-        """Per queue, of all or of one, and state of open work: name, paused since, state, count, oldest due time, now, and
-        whether the count stopped at `most`.
+        """Per queue, of all or of one, and state: name, paused since, state, count, oldest due time, now, and whether there
+        may be more, as counting stopped at `most`.
         """
         return await self._database.run(BY_STATE, {"name": queue, "most": most})
 

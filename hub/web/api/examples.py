@@ -157,8 +157,8 @@ ONE_EVENT = EventDetail(
 REPLAYED = ReplayedEvent(EVENT, [JOB])
 
 _DEPTH = {"scheduled": 2, "queued": 40, "running": 8, "retrying": 1, "waiting": 0, "held": 0, "failed": 3}
-QUEUE = QueueView("payments", False, None, _DEPTH, False, 0.8, 1180, 1202)
-PAUSED = QueueView("payments", True, AT, _DEPTH, False, 12.5, 0, 0)
+QUEUE = QueueView("payments", False, None, _DEPTH, False, [], 0.8, 1180, 1202)
+PAUSED = QueueView("payments", True, AT, _DEPTH, False, [], 12.5, 0, 0)
 QUEUES = Listing([QUEUE])
 
 

@@ -48,7 +48,7 @@ async def show(visit: Visit) -> web.StreamResponse:
         ],
         held=_total(queues, "held"),
         failed=_total(queues, "failed"),
-        bounded=any(queue.bounded for queue in queues),
+        bounded={state for queue in queues for state in queue.bounded_states},
         paused=[queue for queue in queues if queue.paused],
         oldest=max(queues, key=lambda queue: queue.oldest_due_seconds or 0, default=None),
         workers=[worker for worker in workers if worker.alive],
