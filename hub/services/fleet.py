@@ -186,9 +186,10 @@ class Fleet:
                 self._call_of(provider, "", "").base_url,
                 [_breaker_view(state, now) for state in snapshot if state.provider == provider.name],
                 forced.get(provider.name),
-                parked.get(provider.name),
+                parked.by_provider.get(provider.name),
                 self._registry.probe_of(provider.name),
                 lately.get(provider.name),
+                parked_bounded=parked.bounded,
             )
             for provider in providers
         ]
@@ -220,6 +221,8 @@ def _provider_view(
     parked: Parked | None,
     probe: Operation[Any, Any] | None,
     lately: ProviderSeries | None,
+    *,
+    parked_bounded: bool,
 ) -> ProviderView:
     kept = provider.idempotency.kept_for.total_seconds() if provider.idempotency else None
     return ProviderView(
@@ -232,7 +235,7 @@ def _provider_view(
         breakers=breakers,
         forced=_override_view(forced) if forced else None,
         parked_jobs=parked.jobs if parked else 0,
-        parked_bounded=parked is not None and parked.bounded,
+        parked_bounded=parked_bounded,
         next_parked_at=parked.next_at if parked else None,
         probe=probe.name if probe else None,
         no_probe=provider.no_probe or None,

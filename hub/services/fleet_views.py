@@ -91,8 +91,9 @@ class ProviderView:
         breakers: one, or one for each host, once it was called.
         forced: what a person ordered of its breakers; null while they are left to themselves.
         parked_jobs: jobs that wait for its breaker.
-        parked_bounded: whether there may be more, as only so many retrying jobs are looked at.
-        next_parked_at: when the first of them tries again.
+        parked_bounded: whether there may be more, also where it says 0: only the first 10,000 of all jobs that are due
+            later are looked at.
+        next_parked_at: when the first of those met tries again.
         probe: the operation that a probe sends; null if it has none.
         no_probe: why it has none.
         last_hour: how it answered all workers within the last hour; null if it was not called.

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from hub.infra.store.database import Database
 from hub.infra.store.depths import BY_STATE, Depth, DepthStore
-from hub.infra.store.fleet import FleetStore
+from hub.infra.store.fleet import AllParked, FleetStore
 from hub.infra.store.reading import ReadingStore
 
 
@@ -108,7 +108,9 @@ async def test_the_parts_of_a_count_are_made_once_and_not_again_for_each_queue(d
 
 
 async def test_what_waits_for_a_provider_is_looked_for_among_the_next_to_come(database: Database) -> None:
-    """However many jobs are scheduled before: no more are gone through than the bound."""
+    """However many jobs are scheduled before: no more are gone through than the bound, and that it was reached is told
+    also where none was met.
+    """
     await put(database, "later", "retrying", -60)
     await database.run(
         text(
@@ -118,8 +120,10 @@ async def test_what_waits_for_a_provider_is_looked_for_among_the_next_to_come(da
         )
     )
     store = FleetStore(database)
-    assert (await store.parked(most=2))["shop"].jobs == 1
+    parked = await store.parked(most=2)
+    assert (parked.by_provider["shop"].jobs, parked.bounded) == (1, False)
     for age in (-10, -20):
         await put(database, "later", "scheduled", age)
-    assert (await store.parked(most=3))["shop"].bounded
-    assert await store.parked(most=2) == {}
+    parked = await store.parked(most=3)
+    assert (parked.by_provider["shop"].jobs, parked.bounded) == (1, True)
+    assert await store.parked(most=2) == AllParked({}, bounded=True)

@@ -1,5 +1,6 @@
 """Workers and what they run, and what waits for providers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -34,11 +35,21 @@ class Parked:
 
     Attributes:
         next_at: when the first of them tries again.
-        bounded: whether counting stopped before all that is due later was looked at.
     """
 
     jobs: int
     next_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AllParked:
+    """Jobs that wait for breakers, by provider.
+
+    Attributes:
+        bounded: looking stopped before all that is due later was seen, so that for any provider there may be more.
+    """
+
+    by_provider: Mapping[str, Parked]
     bounded: bool
 
 
@@ -56,10 +67,12 @@ WITH due AS MATERIALIZED (
     SELECT id, run_at, state, error_code FROM jobs
     WHERE state IN ('scheduled', 'retrying', 'waiting') ORDER BY run_at LIMIT :most
 )
-SELECT s.provider, count(DISTINCT d.id), min(d.run_at), (SELECT count(*) FROM due) >= :most
-FROM due d JOIN steps s ON s.job_id = d.id
-WHERE d.state = 'retrying' AND d.error_code = 'breaker_open' AND s.certainty = 'not_sent' AND s.provider IS NOT NULL
-GROUP BY s.provider
+SELECT looked.bounded, parked.* FROM (SELECT count(*) >= :most AS bounded FROM due) looked
+LEFT JOIN (
+    SELECT s.provider, count(DISTINCT d.id) AS jobs, min(d.run_at) AS next_at FROM due d JOIN steps s ON s.job_id = d.id
+    WHERE d.state = 'retrying' AND d.error_code = 'breaker_open' AND s.certainty = 'not_sent' AND s.provider IS NOT NULL
+    GROUP BY s.provider
+) parked ON true
 """)
 
 # A page of what is due later, by the same index and whatever it waits for, so that it is a page. Whoever holds the row of a job does
@@ -97,10 +110,11 @@ class FleetStore:
         """Workers that have not stopped, those that went silent within a day included."""
         return [WorkerRecord(*row) for row in await self._database.run(_WORKERS)]
 
-    async def parked(self, *, most: int = MOST) -> dict[str, Parked]:
-        """Per provider: jobs that wait for its breaker."""
+    async def parked(self, *, most: int = MOST) -> AllParked:
+        """Jobs that wait for the breaker of a provider, among the next `most` that are due later."""
         rows = await self._database.run(_PARKED, {"most": most})
-        return {row[0]: Parked(row[1], row[2], row[3]) for row in rows}
+        found = {row.provider: Parked(row.jobs, row.next_at) for row in rows if row.provider is not None}
+        return AllParked(found, any(row.bounded for row in rows))
 
     async def bring_forward(
         self, provider: str, within: timedelta, *, most: int = MOST, page: int = 1000
