@@ -20,6 +20,10 @@ from hub.infra.store.hosts import Hosts
 _READ_ONLY = "25006"
 _PASSING = ("08", "40", "53", "57", "58", _READ_ONLY, "55P03")
 
+# Seconds that a connection is used for. Those that only bursts need are idle between them, and proxies, poolers and servers
+# end idle connections without a word: one that is older is not taken, but made anew.
+_AGE = 600
+
 # Seconds for an answer. The server ends what takes longer than `statement_timeout`; this is for one that is frozen.
 _ANSWER = 20.0
 _SETTINGS = {
@@ -43,10 +47,11 @@ class Database:
         url: `postgresql://…` as libpq and asyncpg read it: several hosts, socket directories, sslmode and the like.
         size: the most connections of this process.
         pooled: whether a transaction-mode pooler (PgBouncer) stands between; then nothing is kept on the server's side.
+        age: for how many seconds a connection is used.
     """
 
-    def __init__(self, url: str, *, size: int = 6, pooled: bool = False) -> None:
-        self._engine = _engine(url, size=size, pooled=pooled)
+    def __init__(self, url: str, *, size: int = 6, pooled: bool = False, age: int = _AGE) -> None:
+        self._engine = _engine(url, size=size, pooled=pooled, age=age)
         # A pooler may give every transaction another server, so what prepares and what runs a statement must be in one.
         self._single = (
             self._engine if pooled else self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -75,7 +80,7 @@ class Database:
         await self._engine.dispose()
 
 
-def _engine(url: str, *, size: int, pooled: bool) -> AsyncEngine:
+def _engine(url: str, *, size: int, pooled: bool, age: int) -> AsyncEngine:
     # asyncpg reads the URL itself: SQLAlchemy's own reading knows neither several hosts nor sslmode.
     if pooled:
         hosts = Hosts(url, command_timeout=_ANSWER, statement_cache_size=0)
@@ -94,6 +99,7 @@ def _engine(url: str, *, size: int, pooled: bool) -> AsyncEngine:
         pool_timeout=2,
         # The one used last: it has what it needs for a statement at hand, which takes a new one up to a tenth of a second.
         pool_use_lifo=True,
+        pool_recycle=age,
         # They hold what was submitted, and errors go to logs and reports.
         hide_parameters=True,
     )
