@@ -88,14 +88,15 @@ class Bookkeeping:
             await asyncio.sleep(_EVERY.total_seconds())
 
     async def keep(self) -> None:
-        """Add up what ended, look at the queues, close the days and forget what is old: each as often as it is due."""
+        """Add up what ended, look at the queues, forget what is old and close the days: each as often as it is due."""
         if await self._queue.turn("statistics", _EVERY / 2):
             await self.catch_up()
         if await self._queue.turn("statistics:sample", _SAMPLE_EVERY):
             await self._rollup.sample(await self._depths.due())
         if await self._queue.turn("statistics:prune", _PRUNE_EVERY):
-            await self._rollup.close_days()
             await self._rollup.prune()
+            while await self._rollup.close_days():
+                pass
 
     async def catch_up(self) -> None:
         """Add up all that is complete, in steps that are short where much happened."""

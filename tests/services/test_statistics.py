@@ -14,8 +14,10 @@ from hub.domain.histograms import bucket_of
 from hub.domain.jobs import OutcomeKind
 from hub.infra.store.depths import Depth, DepthStore
 from hub.infra.store.rollup import SETTLED, CallTally, RollupStore
+from hub.infra.store.statistics import StatisticsStore
 from hub.services.call_statistics import CallStatistics
-from hub.services.statistics import Bookkeeping
+from hub.services.statistics import Bookkeeping, Statistics
+from hub.services.statistics_views import StatisticsView
 from tests.services import shop
 from tests.services.conftest import Start
 from tests.services.engine import Engine
@@ -119,39 +121,97 @@ async def test_what_was_interrupted_is_added_up_again_and_once(start: Start) -> 
 async def test_months_are_told_by_days_and_are_the_sum_of_their_hours(start: Start) -> None:
     """Before days were added up, after it, and after it was done again; the day that is still going on is among them."""
     engine = await start(buy)
-    store, month = RollupStore(engine.hub.database), timedelta(days=30)
+    store, now = RollupStore(engine.hub.database), datetime.now(UTC)
+    statistics = Statistics(StatisticsStore(engine.hub.database), store, clock=lambda: now)
+
+    async def over() -> StatisticsView:
+        return replace(await statistics.over(timedelta(days=30)), counted_until=None)
+
     await engine.sql(
-        "INSERT INTO attempt_statistics SELECT 'hour', date_trunc('hour', now(), 'UTC') - make_interval(hours => n), 'default',"
-        " 'succeeded', 1 + n % 3, 1.5, array_fill(CAST(n % 2 AS bigint), ARRAY[16]) FROM generate_series(0, 400) n"
+        "INSERT INTO attempt_statistics SELECT 'hour', date_trunc('hour', CAST(:now AS timestamptz), 'UTC') - make_interval(hours => n), 'default',"
+        " 'succeeded', 1 + n % 3, 1.5, array_fill(CAST(n % 2 AS bigint), ARRAY[16]) FROM generate_series(0, 400) n",
+        now=now,
     )
     await engine.sql(
-        "INSERT INTO queue_statistics SELECT 'hour', date_trunc('hour', now(), 'UTC') - make_interval(hours => n), 'default',"
-        " n % 7, n % 5 FROM generate_series(0, 400) n"
+        "INSERT INTO queue_statistics SELECT 'hour', date_trunc('hour', CAST(:now AS timestamptz), 'UTC') - make_interval(hours => n), 'default',"
+        " n % 7, n % 5 FROM generate_series(0, 400) n",
+        now=now,
     )
     await engine.sql(
-        "INSERT INTO call_statistics SELECT 'hour', date_trunc('hour', now(), 'UTC') - make_interval(hours => n), 'shop',"
-        " 3, 1, 1, 2, 0.5, array_fill(CAST(n % 2 AS bigint), ARRAY[16]) FROM generate_series(0, 400) n"
+        "INSERT INTO call_statistics SELECT 'hour', date_trunc('hour', CAST(:now AS timestamptz), 'UTC') - make_interval(hours => n), 'shop',"
+        " 3, 1, 1, 2, 0.5, array_fill(CAST(n % 2 AS bigint), ARRAY[16]) FROM generate_series(0, 400) n",
+        now=now,
     )
-    before = await engine.hub.statistics.over(month)
+    before = await over()
     assert sum(point.succeeded for point in before.attempts) == sum(1 + n % 3 for n in range(401))
-    # Nothing is closed that may still get more.
-    await store.close_days()
-    assert await engine.sql("SELECT 1 FROM attempt_statistics WHERE grain = 'day'") == []
+    # Nothing is closed that may still get more: attempts are added up as far as they were two days ago.
+    await engine.sql(
+        "INSERT INTO marks VALUES ('attempt_statistics', date_trunc('day', now(), 'UTC') - interval '42 hours')"
+    )
+    await close_all(store)
+    [last] = await engine.sql("SELECT max(at) AS at FROM attempt_statistics WHERE grain = 'day'")
+    [mark] = await engine.sql(
+        "SELECT date_trunc('day', upto, 'UTC') AS day FROM marks WHERE name = 'attempt_statistics'"
+    )
+    assert last.at == mark.day - timedelta(days=1)
+    assert await over() == before
     await keeping(engine).catch_up()
     for at_once in (1, 3):
-        await asyncio.gather(*[store.close_days() for _ in range(at_once)])
+        await asyncio.gather(*[close_all(store) for _ in range(at_once)])
         [days] = await engine.sql(
-            "SELECT CAST(count(*) AS int) AS n FROM attempt_statistics WHERE grain = 'day'"
+            "SELECT count(*) FILTER (WHERE grain = 'day') AS closed,"
+            " count(DISTINCT date_trunc('day', at, 'UTC')) FILTER (WHERE at < m.upto) AS there"
+            " FROM attempt_statistics, marks m WHERE m.name = 'day_statistics'"
         )
-        assert 16 <= days.n <= 17
-        after = await engine.hub.statistics.over(month)
-        assert replace(after, counted_until=None) == replace(before, counted_until=None)
+        assert days.closed == days.there >= 16
+        assert await over() == before
     # They are what is read.
     await engine.sql(
         "DELETE FROM attempt_statistics WHERE grain = 'hour' AND at < (SELECT upto FROM marks WHERE name = 'day_statistics')"
     )
-    again = await engine.hub.statistics.over(month)
-    assert again.attempts == before.attempts
+    assert (await over()).attempts == before.attempts
+
+
+async def close_all(store: RollupStore) -> None:
+    while await store.close_days():
+        pass
+
+
+async def test_days_are_closed_a_week_at_a_time_until_all_are(start: Start) -> None:
+    """Ninety of them in one statement might take longer than a statement may, and then none would ever be closed."""
+    engine = await start(buy)
+    store, days = RollupStore(engine.hub.database), "SELECT upto FROM marks WHERE name = 'day_statistics'"
+    await keeping(engine).catch_up()
+    assert await store.close_days()
+    [first] = await engine.sql(days)
+    assert await store.close_days()
+    [second] = await engine.sql(days)
+    assert second.upto - first.upto == timedelta(days=7)
+    await keeping(engine).keep()
+    [last] = await engine.sql(days)
+    [today] = await engine.sql(
+        "SELECT date_trunc('day', upto, 'UTC') AS began FROM marks WHERE name = 'attempt_statistics'"
+    )
+    assert last.upto == today.began
+
+
+class Unclosed(RollupStore):
+    """Cannot close days."""
+
+    async def close_days(self) -> bool:
+        raise Unavailable("takes too long")
+
+
+async def test_what_is_old_is_forgotten_also_where_days_cannot_be_closed(start: Start) -> None:
+    """Else trouble with the one would let the tables grow."""
+    engine = await start(buy)
+    await engine.sql(
+        "INSERT INTO queue_statistics VALUES ('hour', now() - interval '91 days', 'default', 1, 1)"
+    )
+    store = Unclosed(engine.hub.database)
+    with pytest.raises(Unavailable):
+        await Bookkeeping(store, DepthStore(engine.hub.database), engine.hub.queue).keep()
+    assert await engine.sql("SELECT at FROM queue_statistics WHERE at < now() - interval '1 day'") == []
 
 
 async def test_what_is_older_than_it_is_kept_is_forgotten(start: Start) -> None:

@@ -20,6 +20,7 @@ from hub.infra.store.statistics import summed
 # An attempt's row carries the time at which its statement began, and is seen when that is committed. Statements take 15
 # seconds at most (see hub.infra.store.database), so what is older than this is complete.
 SETTLED = timedelta(seconds=40)
+_WEEK = timedelta(days=7)
 
 _BUCKETS = ", ".join(
     f"coalesce(CAST(sum(attempts) FILTER (WHERE bucket = {place}) AS bigint), 0)" for place in range(SIZE)
@@ -87,10 +88,13 @@ INSERT INTO marks (name, upto) VALUES ('day_statistics', date_trunc('day', now()
 ON CONFLICT DO NOTHING
 """)
 
-# Days that are over and complete, once each, from their hours. Whoever has the mark does it; it moves with what was written.
+# Days that are over and complete, once each, from their hours, a week's at most: a statement ends after some seconds. Whoever
+# has the mark does it; it moves with what was written.
 _CLOSE_DAYS = text(f"""
 WITH turn AS MATERIALIZED (
-    SELECT d.upto AS since, date_trunc('day', least(h.upto, now() - make_interval(secs => :settled)), 'UTC') AS until
+    SELECT d.upto AS since, date_trunc('day', least(
+               d.upto + make_interval(secs => :step), h.upto, now() - make_interval(secs => :settled)
+           ), 'UTC') AS until
     FROM marks d, marks h WHERE d.name = 'day_statistics' AND h.name = 'attempt_statistics'
     FOR UPDATE OF d SKIP LOCKED
 ), attempts AS (
@@ -110,7 +114,7 @@ WITH turn AS MATERIALIZED (
     FROM turn JOIN queue_statistics ON grain = 'hour' AND at >= since AND at < until GROUP BY 2, 3
     ON CONFLICT DO NOTHING
 )
-UPDATE marks SET upto = until FROM turn WHERE name = 'day_statistics' AND until > since
+UPDATE marks SET upto = until FROM turn WHERE name = 'day_statistics' AND until > since RETURNING name
 """)  # noqa: S608 - constants
 
 # What was called since the last time; the same for the minute and for the hour. A batch that was written before, and only
@@ -191,11 +195,12 @@ class RollupStore:
         }
         await self._database.run(_SAMPLE, columns)
 
-    async def close_days(self) -> None:
-        """Add up the days that are over."""
+    async def close_days(self) -> bool:
+        """Add up the next of the days that are over; gives whether there were any, so that there may be more."""
         async with self._database.transaction() as connection:
             await connection.execute(_BEGIN_DAYS, {"kept": HOURS_KEPT.total_seconds()})
-            await connection.execute(_CLOSE_DAYS, {"settled": SETTLED.total_seconds()})
+            times = {"step": _WEEK.total_seconds(), "settled": SETTLED.total_seconds()}
+            return (await connection.execute(_CLOSE_DAYS, times)).first() is not None
 
     async def add_calls(self, process: UUID, taken: datetime, tallies: Mapping[str, CallTally]) -> None:
         """Add what one process has called since the last time, once, however often the same batch is written.
