@@ -32,6 +32,7 @@ class SessionLimits:
         invitation: the same of the first one, which has to be sent to somebody.
         fresh: after a one-time link, how long a new password can be set without the old one.
         device: how long a browser is known after its last log-in.
+        devices: how many browsers of one operator are known, those that logged in last.
     """
 
     idle: timedelta = timedelta(hours=8)
@@ -40,6 +41,7 @@ class SessionLimits:
     invitation: timedelta = timedelta(days=3)
     fresh: timedelta = timedelta(minutes=15)
     device: timedelta = timedelta(days=180)
+    devices: int = 20
 
 
 def is_token(text: str) -> bool:

@@ -205,13 +205,20 @@ class Logins:
         return await self._sessions.sessions(operator)
 
     async def revoke(self, operator: UUID, session: UUID, *, actor: str) -> None:
-        """End a session of an operator. Raises NotFound if it has ended or is not theirs."""
-        if not await self._sessions.revoke(operator, session, audit=self._new_id(), actor=actor):
+        """End a session of an operator, and know its browser no more: it may be a lost one.
+
+        Raises NotFound if it has ended or is not theirs.
+        """
+        if not await self._sessions.revoke(
+            operator, session, forgotten=True, audit=self._new_id(), actor=actor
+        ):
             raise NotFound("this session has ended", code="unknown_session")
 
     async def log_out(self, session: Session) -> None:
-        """End one's own session."""
-        await self._sessions.revoke(session.operator, session.id, audit=self._new_id(), actor=session.email)
+        """End one's own session. Its browser stays known."""
+        await self._sessions.revoke(
+            session.operator, session.id, forgotten=False, audit=self._new_id(), actor=session.email
+        )
 
     async def _judged(self, candidate: Candidate | None, password: str) -> Verified:
         known = candidate is not None and candidate.known

@@ -139,7 +139,7 @@ class Operators:
     async def set_password(
         self, operator: StoredOperator, password: str, *, actor: str, kept: UUID | None = None
     ) -> None:
-        """Set a password; every session ends but the `kept` one.
+        """Set a password; every session ends but the `kept` one, and every browser is a stranger's but the one it is in.
 
         Raises:
             Invalid: it is too weak.

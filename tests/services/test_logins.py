@@ -182,6 +182,63 @@ async def test_a_browser_is_known_by_its_last_log_in(hub: Hub, database: Any) ->
         await hub.logins.by_password(EMAIL, PASSWORD, first)
 
 
+CLOSED = "UPDATE operators SET failed_logins = 9, locked_until = now() + interval '1 h'"
+
+
+async def test_a_browser_from_before_a_new_password_is_a_strangers(hub: Hub, database: Any) -> None:
+    """Whoever knew the old one may have logged in with many, and each had guesses of its own. The one it is set in stays."""
+    ada = await somebody(hub)
+    others = [await known_browser(hub) for _ in range(3)]
+    token = await hub.logins.by_password(EMAIL, PASSWORD, VISITOR)
+    session = await hub.logins.session(token)
+    assert session is not None
+    await hub.operators.set_password(ada, "another long one", actor=EMAIL, kept=session.id)
+    await database.execute(CLOSED)
+    for other in others:
+        with pytest.raises(LoginRefused):
+            await hub.logins.by_password(EMAIL, "another long one", other)
+    mine = Visitor("192.0.2.7", "Firefox", device=device_token(token))
+    assert await hub.logins.by_password(EMAIL, "another long one", mine)
+    await database.execute("UPDATE devices SET session_id = NULL")  # as the release before knew them
+    await hub.operators.set_password(ada, "a third long one", actor="cli:root")
+    assert await database.fetchval("SELECT count(*) FROM devices") == 0
+
+
+async def test_twenty_browsers_of_an_operator_are_known(hub: Hub, database: Any) -> None:
+    """Those that logged in last: each has guesses of its own, so that any number would be any number of guesses."""
+    await somebody(hub)
+    await somebody(hub, "eve@example.com")
+    eves = await known_browser(hub, "eve@example.com")
+    make = "INSERT INTO devices (digest, operator_id, created_at) SELECT sha256(n::text::bytea), id, now() - interval '1 h' FROM operators, generate_series(1, 25) n WHERE email = $1"  # fmt: skip
+    await database.execute(make, EMAIL)
+    last = await known_browser(hub)
+    count = "SELECT count(*) FROM devices d JOIN operators o ON o.id = d.operator_id WHERE o.email = $1"
+    assert await database.fetchval(count, EMAIL) == 20
+    assert await hub.logins.by_password(EMAIL, PASSWORD, last)
+    assert await database.fetchval(count, EMAIL) == 20, "it took the place of its own"
+    await database.execute(CLOSED)
+    assert await hub.logins.by_password("eve@example.com", PASSWORD, eves)
+
+
+async def test_a_browser_whose_session_one_ends_is_a_strangers_and_one_that_is_logged_out_is_not(
+    hub: Hub, database: Any
+) -> None:
+    """The former may be lost."""
+    ada = await somebody(hub)
+    lost = await known_browser(hub)
+    [lost_session] = await hub.logins.sessions(ada.id)
+    token = await hub.logins.by_password(EMAIL, PASSWORD, VISITOR)
+    session = await hub.logins.session(token)
+    assert session is not None
+    await hub.logins.revoke(ada.id, lost_session.id, actor=EMAIL)
+    await hub.logins.log_out(session)
+    await database.execute(CLOSED)
+    with pytest.raises(LoginRefused):
+        await hub.logins.by_password(EMAIL, PASSWORD, lost)
+    mine = Visitor("192.0.2.7", "Firefox", device=device_token(token))
+    assert await hub.logins.by_password(EMAIL, PASSWORD, mine)
+
+
 async def test_strangers_do_not_keep_an_operator_from_changing_their_password(
     hub: Hub, database: Any
 ) -> None:

@@ -35,7 +35,8 @@ class NewSession:
     former_device: bytes | None = field(default=None, repr=False)
 
 
-# After `moved`, whoever is let in. Sessions that ended long ago go with every new one, so that they do not pile up.
+# After `moved`, whoever is let in. Sessions that ended long ago go with every new one, so that they do not pile up; and so do
+# browsers beyond those that logged in last, as each of them may guess by itself.
 _BEGUN = """
 pruned AS (
     DELETE FROM sessions s USING moved m WHERE s.operator_id = m.id AND s.expires_at < now() - interval '30 days'
@@ -45,8 +46,13 @@ pruned AS (
 ), forgotten AS (
     DELETE FROM devices d USING moved m
     WHERE d.digest = :former_device OR d.operator_id = m.id AND d.created_at < now() - CAST(:kept AS interval)
+), beyond AS (
+    DELETE FROM devices d USING moved m
+    WHERE d.operator_id = m.id AND d.digest IN (
+        SELECT e.digest FROM devices e WHERE e.operator_id = m.id AND e.digest IS DISTINCT FROM CAST(:former_device AS bytea)
+        ORDER BY e.created_at DESC OFFSET :others)
 ), known AS (
-    INSERT INTO devices (digest, operator_id) SELECT :device, m.id FROM moved m
+    INSERT INTO devices (digest, operator_id, session_id) SELECT :device, m.id, :session FROM moved m
 ), begun AS (
     INSERT INTO sessions (id, digest, operator_id, kind, user_agent, expires_at)
     SELECT :session, :digest, m.id, :kind, :user_agent, now() + least(CAST(:idle AS interval), CAST(:whole AS interval)) FROM moved m
@@ -97,7 +103,12 @@ class LoginStore:
 
     def __init__(self, database: Database, limits: SessionLimits) -> None:
         self._database = database
-        self._lasts = {"idle": limits.idle, "whole": limits.whole, "kept": limits.device}
+        self._limits = {
+            "idle": limits.idle,
+            "whole": limits.whole,
+            "kept": limits.device,
+            "others": limits.devices - 1,
+        }
 
     async def begin_by_password(self, candidate: Candidate, renewed: str | None, new: NewSession) -> bool:
         """Begin a session; False if the password has been changed, or the operator disabled, since it was judged."""
@@ -132,5 +143,5 @@ class LoginStore:
             "device": new.device,
             "former": new.former,
             "former_device": new.former_device,
-            **self._lasts,
+            **self._limits,
         }

@@ -141,7 +141,7 @@ WITH moved AS (
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
-# Every other session ends: whoever knew the old password may be in one.
+# Every other session ends, and no other browser is known any more: whoever knew the old password may have one.
 _SET_PASSWORD = text(f"""
 WITH moved AS (
     UPDATE operators SET password_hash = :hash, failed_logins = 0, locked_until = NULL
@@ -151,8 +151,12 @@ WITH moved AS (
     WHERE s.operator_id = m.id AND s.revoked_at IS NULL AND s.id IS DISTINCT FROM CAST(:kept AS uuid)
 ), withdrawn AS (
     DELETE FROM login_links l USING moved m WHERE l.operator_id = m.id AND l.used_at IS NULL
+), forgotten AS (
+    DELETE FROM devices d USING moved m
+    WHERE d.operator_id = m.id AND (d.session_id = CAST(:kept AS uuid)) IS NOT TRUE
 ), freed AS (
-    UPDATE devices d SET failed_logins = 0, locked_until = NULL FROM moved m WHERE d.operator_id = m.id
+    UPDATE devices d SET failed_logins = 0, locked_until = NULL FROM moved m
+    WHERE d.operator_id = m.id AND d.session_id = CAST(:kept AS uuid)
 ), noted AS ({noted("operator.password")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
@@ -235,7 +239,7 @@ class OperatorStore:
         return bool(await self._database.run(_RESET, _values(audit, id=operator)))
 
     async def set_password(self, operator: UUID, hashed: str, audit: Audit, *, kept: UUID | None) -> bool:
-        """Set a password; every session ends but the `kept` one."""
+        """Set a password; every session ends but the `kept` one, and every browser is forgotten but the one it is in."""
         values = _values(audit, id=operator, hash=hashed, kept=kept)
         return bool(await self._database.run(_SET_PASSWORD, values))
 

@@ -70,6 +70,8 @@ WITH moved AS (
     UPDATE sessions SET revoked_at = now()
     WHERE id = :session AND operator_id = :operator AND revoked_at IS NULL AND expires_at > now()
     RETURNING operator_id AS id
+), forgotten AS (
+    DELETE FROM devices d USING moved m WHERE :forgotten AND d.operator_id = m.id AND d.session_id = :session
 ), noted AS ({noted("operator.logout")})
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
@@ -100,7 +102,15 @@ class SessionStore:
         rows = await self._database.run(_SESSIONS, {"operator": operator})
         return [StoredSession(row[0], LoginKind(row[1]), *row[2:]) for row in rows]
 
-    async def revoke(self, operator: UUID, session: UUID, *, audit: UUID, actor: str) -> bool:
-        """End one session of an operator; False if it has ended, or is not theirs."""
-        values = {"operator": operator, "session": session, "audit": audit, "actor": actor}
+    async def revoke(
+        self, operator: UUID, session: UUID, *, forgotten: bool, audit: UUID, actor: str
+    ) -> bool:
+        """End one session of an operator; False if it has ended, or is not theirs. `forgotten`: so is its browser."""
+        values = {
+            "operator": operator,
+            "session": session,
+            "forgotten": forgotten,
+            "audit": audit,
+            "actor": actor,
+        }
         return bool(await self._database.run(_REVOKE, {**values, "detail": f'{{"session": "{session}"}}'}))

@@ -72,6 +72,8 @@ devices = Table(
     metadata,
     Column("digest", LargeBinary, primary_key=True),
     Column("operator_id", ForeignKey("operators.id"), nullable=False),
+    # The log-in that it is known by. No reference: the browser is known for longer than sessions are kept.
+    Column("session_id", Uuid),
     Column("failed_logins", Integer, nullable=False, server_default=text("0")),
     time("locked_until"),
     time("created_at", default=True),

@@ -39,11 +39,12 @@ async def revoke(visit: Visit) -> web.StreamResponse:
         which = UUID(visit.request.match_info["id"])
     except ValueError:
         raise NotFound("there is no such session") from None
-    await visit.hub.logins.revoke(session.operator, which, actor=session.email)
     if which == session.id:
+        await visit.hub.logins.log_out(session)
         answer = visit.redirect("/console/login", "logged-out")
         guard.let_out(visit.hub.config.web, visit.request, answer)
         return answer
+    await visit.hub.logins.revoke(session.operator, which, actor=session.email)
     return visit.redirect(f"{_HOME}#sessions", "session-ended")
 
 
