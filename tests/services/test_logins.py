@@ -242,7 +242,7 @@ async def test_a_browser_whose_session_one_ends_is_a_strangers_and_one_that_is_l
 async def test_strangers_do_not_keep_an_operator_from_changing_their_password(
     hub: Hub, database: Any
 ) -> None:
-    """It is asked of the browser that is logged in; with the new one its count begins anew."""
+    """It is asked of the browser that is logged in; with the new one its count begins anew, and strangers' goes on."""
     ada = await somebody(hub)
     session = await hub.logins.session(await hub.logins.by_password(EMAIL, PASSWORD, VISITOR))
     assert session is not None
@@ -253,6 +253,9 @@ async def test_strangers_do_not_keep_an_operator_from_changing_their_password(
     assert not await hub.logins.is_own_password(session, PASSWORD), "the fifth guess has closed it"
     await hub.operators.set_password(ada, "another long one", actor=EMAIL, kept=session.id)
     assert await hub.logins.is_own_password(session, "another long one")
+    assert await database.fetchval("SELECT failed_logins FROM operators WHERE locked_until > now()") == 9
+    await hub.operators.set_password(ada, "a third long one", actor="cli:root")
+    assert await hub.logins.by_password(EMAIL, "a third long one", VISITOR)
 
 
 async def test_log_ins_from_one_address_are_limited(database_url: str, redis_url: str) -> None:
@@ -355,6 +358,15 @@ async def test_logging_in_again_ends_the_session_that_the_browser_had(hub: Hub) 
     second = await hub.logins.by_password(EMAIL, PASSWORD, Visitor("192.0.2.7", "Firefox", former=first))
     assert await hub.logins.session(first) is None
     assert await hub.logins.session(second) is not None
+
+
+async def test_a_log_in_that_lets_nobody_in_ends_nothing(hub: Hub) -> None:
+    """Whoever follows a link that is used up stays who they are."""
+    await somebody(hub)
+    token = await hub.logins.by_password(EMAIL, PASSWORD, VISITOR)
+    with pytest.raises(LoginRefused):
+        await hub.logins.by_link("A" * 43, Visitor("192.0.2.7", "Firefox", former=token))
+    assert await hub.logins.session(token) is not None
 
 
 async def test_logging_out_and_revoking_end_sessions_at_once(hub: Hub) -> None:

@@ -41,11 +41,12 @@ _BEGUN = """
 pruned AS (
     DELETE FROM sessions s USING moved m WHERE s.operator_id = m.id AND s.expires_at < now() - interval '30 days'
 ), ended AS (
-    UPDATE sessions SET revoked_at = now()
-    WHERE digest = :former AND revoked_at IS NULL AND expires_at > now() - interval '30 days'
+    UPDATE sessions s SET revoked_at = now() FROM moved m
+    WHERE s.digest = :former AND s.revoked_at IS NULL AND s.expires_at > now() - interval '30 days'
+), replaced AS (
+    DELETE FROM devices d USING moved m WHERE d.digest = :former_device
 ), forgotten AS (
-    DELETE FROM devices d USING moved m
-    WHERE d.digest = :former_device OR d.operator_id = m.id AND d.created_at < now() - CAST(:kept AS interval)
+    DELETE FROM devices d USING moved m WHERE d.operator_id = m.id AND d.created_at < now() - CAST(:kept AS interval)
 ), beyond AS (
     DELETE FROM devices d USING moved m
     WHERE d.operator_id = m.id AND d.digest IN (

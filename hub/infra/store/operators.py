@@ -142,9 +142,12 @@ SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
 # Every other session ends, and no other browser is known any more: whoever knew the old password may have one.
+# Set by whoever is in, it gives strangers who guess no new tries; set from outside (by the command), it lets in everywhere.
 _SET_PASSWORD = text(f"""
 WITH moved AS (
-    UPDATE operators SET password_hash = :hash, failed_logins = 0, locked_until = NULL
+    UPDATE operators SET password_hash = :hash,
+                         failed_logins = CASE WHEN CAST(:kept AS uuid) IS NULL THEN 0 ELSE failed_logins END,
+                         locked_until = CASE WHEN CAST(:kept AS uuid) IS NOT NULL THEN locked_until END
     WHERE id = :id AND disabled_at IS NULL RETURNING id
 ), ended AS (
     UPDATE sessions s SET revoked_at = now() FROM moved m
