@@ -194,21 +194,28 @@ class SingleSignOn:
         Gives whether it stays all the same, as it is the last administrator's.
         """
         if granted is None:
-            await self._store.end_all(
-                known.operator,
-                audit=self._new_id(),
-                actor=known.email,
-                detail='{"why": "no group gives a role any more"}',
-            )
+            await self._withdraw(known)
             raise self._refused(LoginRefused(_STRANGER, f"no group of {known.email} gives a role any more"))
         if granted is known.role:
             return False
-        detail = orjson.dumps({"role": granted, "by": "identity provider"}).decode()
-        audit = Audit(self._new_id(), known.email, detail)
-        if await self._operators.follow_role(known.operator, granted, audit):
-            return False
+        audit = self._audit(known, role=granted, by="identity provider")
+        follows = await self._operators.follow_role(known.operator, granted, audit)
+        if not follows:
+            self._log_kept(known, granted)
+        return not follows
+
+    async def _withdraw(self, known: Identity) -> None:
+        """They keep no role to be counted by as an administrator who could get in, unless there is no other."""
+        why = "no group gives a role any more"
+        role = self._audit(known, role=Role.VIEWER, by="identity provider", why=why)
+        if not await self._operators.withdraw_role(known.operator, role, self._audit(known, why=why)):
+            self._log_kept(known, None)
+
+    def _audit(self, known: Identity, **detail: str) -> Audit:
+        return Audit(self._new_id(), known.email, orjson.dumps(detail).decode())
+
+    def _log_kept(self, known: Identity, granted: Role | None) -> None:
         self._log.warning("the last administrator stays one", operator=str(known.operator), provided=granted)
-        return True
 
     def _refused(self, refused: LoginRefused) -> LoginRefused:
         self._log.warning("log-in refused", why=refused.why)

@@ -193,6 +193,33 @@ async def test_the_last_administrator_stays_one_whatever_the_groups_say(
     assert [row["action"] for row in await database.fetch(said)] == ["operator.role-kept", "operator.role"]
 
 
+async def test_whoever_has_no_group_any_more_is_no_administrator_that_another_is_spared_for(
+    place: Town, provider: Provider, database: Any
+) -> None:
+    """Or the other could be demoted, and the one who is left would be refused at every log-in."""
+    provider.person["groups"] = ["chiefs"]
+    for name in ("ada", "eve"):
+        provider.person |= {"sub": name, "email": f"{name}@example.com"}
+        assert (await Person(await place.browser()).log_in()).status == 303
+    provider.person |= {"sub": "ada", "email": EMAIL, "groups": []}
+    assert (await Person(await place.browser()).log_in()).status == 401
+    provider.person |= {"sub": "eve", "email": "eve@example.com", "groups": ["staff"]}
+    answer = await Person(await place.browser()).log_in()
+    assert answer.headers["Location"].endswith("notice=last-admin")
+    roles = {one.email: one.role for one in await place.hub.operators.list()}
+    assert roles == {EMAIL: Role.VIEWER, "eve@example.com": Role.ADMIN}
+    provider.person["groups"] = []
+    assert (await Person(await place.browser()).log_in()).status == 401
+    assert (await place.hub.operators.find("eve@example.com")).role is Role.ADMIN
+    assert await place.hub.logins.sessions((await place.hub.operators.find("eve@example.com")).id) == []
+    said = "SELECT actor, action FROM audit_log WHERE action LIKE 'operator.role%' ORDER BY id"
+    assert [tuple(row) for row in await database.fetch(said)] == [
+        (EMAIL, "operator.role"),
+        ("eve@example.com", "operator.role-kept"),
+        ("eve@example.com", "operator.role-kept"),
+    ]
+
+
 async def test_of_two_administrators_whose_groups_are_taken_at_once_one_stays(
     place: Town, provider: Provider
 ) -> None:

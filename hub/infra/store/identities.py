@@ -47,13 +47,6 @@ WITH moved AS (
 SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
-_END_ALL = text(f"""
-WITH ended AS (
-    UPDATE sessions SET revoked_at = now() WHERE operator_id = :operator AND revoked_at IS NULL RETURNING operator_id AS id
-), moved AS (SELECT DISTINCT id FROM ended), noted AS ({noted("operator.logout")})
-SELECT id FROM moved
-""")  # noqa: S608 - the parts are constants
-
 _ADD_STATE = text("""
 WITH pruned AS (DELETE FROM login_states WHERE expires_at < now())
 INSERT INTO login_states (digest, browser, nonce, verifier, next_path, expires_at)
@@ -71,11 +64,6 @@ class IdentityStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def end_all(self, operator: UUID, *, audit: UUID, actor: str, detail: str) -> None:
-        """End every session of an operator."""
-        values = {"operator": operator, "audit": audit, "actor": actor, "detail": detail}
-        await self._database.run(_END_ALL, values)
 
     async def identity(self, issuer: str, subject: str, email: str | None) -> Identity | None:
         """Who this is at the identity provider, or the operator with this (verified) address whom nobody is yet."""

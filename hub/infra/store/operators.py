@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.domain.access import Role
 from hub.infra.store.database import Database
@@ -106,6 +107,13 @@ WITH asked AS (
     FROM asked WHERE NOT moves
 )
 SELECT moves FROM asked
+""")  # noqa: S608 - the parts are constants
+
+_END_ALL = text(f"""
+WITH ended AS (
+    UPDATE sessions SET revoked_at = now() WHERE operator_id = :id AND revoked_at IS NULL RETURNING operator_id AS id
+), moved AS (SELECT DISTINCT id FROM ended), noted AS ({noted("operator.logout")})
+SELECT id FROM moved
 """)  # noqa: S608 - the parts are constants
 
 # Whoever is locked out is out at once: their sessions end, and what was to let them in does not.
@@ -224,10 +232,17 @@ class OperatorStore:
     async def follow_role(self, operator: UUID, role: Role, audit: Audit) -> bool:
         """Give the role that the identity provider says, if it gave the one before; False if it is the last administrator."""
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK_ADMINS)
-            values = _values(audit, id=operator, role=role.value)
-            moves = (await connection.execute(_FOLLOW_ROLE, values)).scalar()
-        return moves is not False
+            return await self._follow(connection, operator, role, audit)
+
+    async def withdraw_role(self, operator: UUID, audit: Audit, logout: Audit) -> bool:
+        """Take the role that the identity provider gave, as far as there is less, and end their sessions.
+
+        False if it is the last administrator, who keeps it; their sessions end all the same.
+        """
+        async with self._database.transaction() as connection:
+            moves = await self._follow(connection, operator, Role.VIEWER, audit)
+            await connection.execute(_END_ALL, _values(logout, id=operator))
+        return moves
 
     async def disable(self, operator: UUID, audit: Audit) -> bool:
         """Let somebody in no more, and end their sessions; not the last administrator."""
@@ -250,6 +265,11 @@ class OperatorStore:
         """Let somebody in once, by a token with this digest; gives until when, None if they are disabled."""
         rows = await self._database.run(_LINK, _values(audit, id=operator, digest=digest, lasts=lasts))
         return rows[0][0] if rows else None
+
+    async def _follow(self, connection: AsyncConnection, operator: UUID, role: Role, audit: Audit) -> bool:
+        await connection.execute(_LOCK_ADMINS)
+        values = _values(audit, id=operator, role=role.value)
+        return (await connection.execute(_FOLLOW_ROLE, values)).scalar() is not False
 
     async def _spare(self, statement: TextClause, audit: Audit, **values: object) -> bool:
         async with self._database.transaction() as connection:
