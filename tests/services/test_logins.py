@@ -75,7 +75,7 @@ async def test_a_wrong_password_an_unknown_address_and_nobody_are_refused_alike(
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(
     database_url: str, redis_url: str
 ) -> None:
-    """Time does not tell who exists either: each judges one hash."""
+    """Nor less, so that time does not tell who exists either: each judges one hash, which a write or two do not outweigh."""
     async with peopled(database_url, redis_url, cost=Cost(passes=4, memory=32 * 1024, lanes=1)) as hub:
         await somebody(hub)
 
@@ -87,7 +87,7 @@ async def test_an_unknown_address_takes_as_long_as_a_wrong_password(
 
         known = min([await seconds(EMAIL) for _ in range(4)])
         unknown = min([await seconds("eve@example.com") for _ in range(4)])
-        assert unknown > known / 2
+        assert known / 2 < unknown < known * 2
 
 
 async def test_guesses_made_at_once_count_each(hub: Hub, database: Any) -> None:
