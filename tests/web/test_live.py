@@ -187,13 +187,13 @@ async def test_all_together_have_a_bound_too() -> None:
 
 @asynccontextmanager
 async def streaming(
-    audience: Audience, visitor: Visitor, part: Part, *, patience: float = 10.0
+    audience: Audience, visitor: Visitor, part: Part, *, patience: float = 10.0, every: float = 0.001
 ) -> AsyncIterator[str]:
     """A server of one stream; gives its address."""
     streams = Streams(audience, patience=patience)
 
     async def follow(request: web.Request) -> web.StreamResponse:
-        return await streams.follow(request, visitor, {}, part, every=0.001)
+        return await streams.follow(request, visitor, {}, part, every=every)
 
     app = web.Application()
     app.router.add_get("/", follow)
@@ -207,6 +207,20 @@ async def streaming(
         yield f"http://{host}:{port}/"
     finally:
         await runner.cleanup()
+
+
+async def test_whoever_leaves_gives_their_place_back_at_once() -> None:
+    """Though their stream looks up once an hour: their next page asks right away, and a no is final there."""
+    visitor = reader()
+    audience = Audience(Sessions(visitor).standing, most=1)
+    async with (
+        streaming(audience, visitor, parts(), every=3600) as url,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.get(url) as response:
+            assert await response.content.readuntil(b"\n\n") == b"data: one\n\n"
+            assert not audience.has_room_for(visitor)
+        await until(lambda: audience.has_room_for(visitor))
 
 
 def parts(*errors: Exception) -> Part:

@@ -14,9 +14,15 @@ Standing = Callable[[Collection[UUID]], Awaitable[Mapping[UUID, Role]]]
 
 @dataclass(slots=True, eq=False)
 class Reader:
-    """Whoever follows a page. `out`: their session has ended, or they have another role now."""
+    """Whoever follows a page.
+
+    Attributes:
+        is_here: whether their browser has not left; what serves them learns of it later.
+        out: their session has ended, or they have another role now.
+    """
 
     visitor: Visitor
+    is_here: Callable[[], bool]
     out: bool = False
 
 
@@ -41,13 +47,13 @@ class Audience:
 
     def has_room_for(self, visitor: Visitor) -> bool:
         """Whether one more can be read."""
-        own = sum(reader.visitor.principal.key == visitor.principal.key for reader in self._readers)
-        return len(self._readers) < self._most and own < self._each
+        here = [reader.visitor.principal.key for reader in self._readers if reader.is_here()]
+        return len(here) < self._most and here.count(visitor.principal.key) < self._each
 
     @contextmanager
-    def joined_by(self, visitor: Visitor) -> Iterator[Reader]:
-        """Count somebody in while inside."""
-        reader = Reader(visitor)
+    def joined_by(self, visitor: Visitor, is_here: Callable[[], bool] = lambda: True) -> Iterator[Reader]:
+        """Count somebody in while inside, and while their browser is there."""
+        reader = Reader(visitor, is_here)
         self._readers.add(reader)
         try:
             yield reader

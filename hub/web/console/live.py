@@ -67,7 +67,7 @@ class Streams:
         if not self._audience.has_room_for(visitor):
             await self._begin(request, response, _event(_FULL, "note"))
             return response
-        with self._audience.joined_by(visitor) as reader:
+        with self._audience.joined_by(visitor, lambda: _is_here(request)) as reader:
             # A first one before anything is sent, so that an error is answered as one.
             first = await part()
             try:
@@ -100,7 +100,7 @@ class Streams:
         loop = asyncio.get_running_loop()
         ends, spoken = loop.time() + _LASTS, loop.time()
         while loop.time() < ends and not await self._stopped_within(every):
-            if request.transport is None:
+            if not _is_here(request):
                 return  # the browser has left, which nothing else tells before something is sent
             if not await self._audience.is_in(reader):
                 await self._send(response, _event(_OUT, "note"))
@@ -125,6 +125,10 @@ class Streams:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
         return self._stopping.is_set()
+
+
+def _is_here(request: web.Request) -> bool:
+    return request.transport is not None and not request.transport.is_closing()
 
 
 def _cut_off(request: web.Request) -> None:
