@@ -1,8 +1,9 @@
 """Who is at the console: its cookies, and how a form shows that it comes from our own pages.
 
 A browser has one of two cookies: of its session, or, until it has logged in, one that only ties the form of the login
-page to it. A third stays when it has logged out, and shows that somebody has logged in with it before. All are HttpOnly and SameSite=Lax; over TLS they are Secure and begin with `__Host-`, so that no other site
-under the same domain can set them (https://www.rfc-editor.org/rfc/rfc6265, and its successor's 4.1.3.2).
+page to it. A third stays when it has logged out, and shows that somebody has logged in with it before. All are HttpOnly
+and SameSite=Lax; over TLS they are Secure and begin with `__Host-`, so that no other site under the same domain can set
+them (https://www.rfc-editor.org/rfc/rfc6265, and its successor's 4.1.3.2).
 """
 
 from datetime import timedelta
