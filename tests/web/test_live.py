@@ -11,6 +11,7 @@ import aiohttp
 import asyncpg
 import pytest
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from hub.domain.access import Principal, Role, Scope
 from hub.domain.errors import Unavailable
@@ -78,9 +79,9 @@ async def disable(place: Town, _database: Any) -> None:
     await place.hub.operators.disable(await ada(place), actor="test")
 
 
-async def expire(_place: Town, database: Any) -> None:
+async def expire(place: Town, database: Any) -> None:
     """By the database's clock."""
-    await database.execute("UPDATE sessions SET expires_at = now()")
+    await database.execute("UPDATE sessions SET expires_at = now() WHERE operator_id = $1", await ada(place))
 
 
 async def demote(place: Town, _database: Any) -> None:
@@ -94,13 +95,19 @@ async def test_a_stream_ends_with_its_session(
 ) -> None:
     """Within seconds, and says why; whoever else follows goes on."""
     path = await live_page(place.hub)
-    browser = await place.logged_in(Role.OPERATOR, EMAIL)
-    async with following(browser, path) as stream:
+    browser, other = await place.logged_in(Role.OPERATOR, EMAIL), await place.logged_in(Role.OPERATOR)
+    async with following(browser, path) as stream, following(other, path) as others:
         assert (await stream.content.readuntil(b"\n\n")).startswith(b"data: ")
+        assert (await others.content.readuntil(b"\n\n")).startswith(b"data: ")
         await end(place, database)
         async with asyncio.timeout(15):
             rest = await stream.content.read()
         assert rest.startswith(b"event: note\ndata: This page no longer updates by itself")
+        await database.execute(
+            "UPDATE jobs SET state = 'cancelled', settled_at = now(), dispatched_at = NULL"
+        )
+        async with asyncio.timeout(15):
+            assert (await others.content.readuntil(b"\n\n")).startswith(b"data: ")
 
 
 async def test_a_stream_is_no_sign_of_anybody_at_the_keyboard(place: Town, database: Any) -> None:
@@ -195,9 +202,18 @@ async def streaming(
     async def follow(request: web.Request) -> web.StreamResponse:
         return await streams.follow(request, visitor, {}, part, every=every)
 
+    async with serving(follow, streams.stop) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving(
+    follow: Handler, *stops: Callable[[web.Application], Awaitable[None]]
+) -> AsyncIterator[str]:
+    """A server of one address; gives it."""
     app = web.Application()
     app.router.add_get("/", follow)
-    app.on_shutdown.append(streams.stop)
+    app.on_shutdown.extend(stops)
     runner = web.AppRunner(app)
     await runner.setup()
     try:
@@ -221,6 +237,33 @@ async def test_whoever_leaves_gives_their_place_back_at_once() -> None:
             assert await response.content.readuntil(b"\n\n") == b"data: one\n\n"
             assert not audience.has_room_for(visitor)
         await until(lambda: audience.has_room_for(visitor))
+
+
+@pytest.mark.parametrize("most", [0, 1])
+async def test_whoever_leaves_before_anything_is_sent_is_no_error(most: int) -> None:
+    """Whether there was room for them or not."""
+    visitor = reader()
+    audience = Audience(Sessions(visitor).standing, most=most)
+    outcome: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
+
+    async def follow(request: web.Request) -> web.StreamResponse:
+        arrived.set()
+        await until(lambda: request.transport is None)
+        try:
+            outcome.set_result(await Streams(audience).follow(request, visitor, {}, parts(), every=0.001))
+        except ConnectionError as error:
+            outcome.set_exception(error)
+        return web.Response()
+
+    arrived = asyncio.Event()
+    async with serving(follow) as url:
+        host, port = url.removeprefix("http://").rstrip("/").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n")
+        await arrived.wait()
+        writer.close()
+        async with asyncio.timeout(15):
+            await outcome
 
 
 def parts(*errors: Exception) -> Part:

@@ -4,8 +4,8 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -65,22 +65,16 @@ class Streams:
         # Some proxies collect an answer before they pass it on.
         response.headers["X-Accel-Buffering"] = "no"
         if not self._audience.has_room_for(visitor):
-            await self._begin(request, response, _event(_FULL, "note"))
+            with _begun(request):
+                await self._begin(request, response, _event(_FULL, "note"))
             return response
         with self._audience.joined_by(visitor, lambda: _is_here(request)) as reader:
             # A first one before anything is sent, so that an error is answered as one.
             first = await part()
-            try:
+            with _begun(request):
                 await self._begin(request, response, _event(first))
                 if request.method != "HEAD":
                     await self._go_on(request, response, reader, part, first, every)
-            except HubError:
-                pass  # the browser comes back, and is told as a page is
-            except ConnectionError:
-                _cut_off(request)
-            except Exception:
-                _cut_off(request)  # what was begun cannot be answered otherwise any more
-                raise
         return response
 
     async def _begin(self, request: web.Request, response: web.StreamResponse, event: bytes) -> None:
@@ -125,6 +119,19 @@ class Streams:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
         return self._stopping.is_set()
+
+
+@contextmanager
+def _begun(request: web.Request) -> Iterator[None]:
+    try:
+        yield
+    except HubError:
+        pass  # the browser comes back, and is told as a page is
+    except ConnectionError:
+        _cut_off(request)
+    except Exception:
+        _cut_off(request)  # what was begun cannot be answered otherwise any more
+        raise
 
 
 def _is_here(request: web.Request) -> bool:
