@@ -46,7 +46,9 @@ class TestBars:
     def test_the_numbers_stand_beside_it_as_a_table(self) -> None:
         """Each label is a row and each series a column, and what is unknown is not told as nothing."""
         markup = bars(chart(Series("succeeded", [1234, 0, None, 3], Tone.GOOD)))
-        assert '<tr><th scope="row">08:00</th><td class="num">1,234</td></tr>' in markup
+        assert (
+            '<tr><th scope="row">08:00</th><td class="num">1\N{NARROW NO-BREAK SPACE}234</td></tr>' in markup
+        )
         assert '<tr><th scope="row">10:00</th><td class="num">&ndash;</td></tr>' in markup
 
     def test_nothing_is_said_in_words(self) -> None:
@@ -87,7 +89,10 @@ class TestSparkline:
         heights = [float(height) for height in re.findall(r"v-([\d.]+)h", bars)]
         assert len(heights) == 2
         assert heights[0] >= 1
-        assert svg.findtext("desc") == "1,001 in all; highest 1,000"
+        assert (
+            svg.findtext("desc")
+            == "1\N{NARROW NO-BREAK SPACE}001 in all; highest 1\N{NARROW NO-BREAK SPACE}000"
+        )
 
     @pytest.mark.parametrize("values", [[], [0, 0]])
     def test_nothing_is_a_flat_line(self, values: list[float]) -> None:

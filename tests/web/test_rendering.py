@@ -5,7 +5,9 @@ from html import unescape
 
 from hub.services.edit_views import ChangeView
 from hub.web.console.assets import Assets
-from hub.web.console.rendering import Renderer
+from hub.web.console.charts import plain
+from hub.web.console.rendering import Renderer, number
+from hub.web.console.shares import Part, bar
 
 NOW = datetime(2027, 1, 31, tzinfo=UTC)
 
@@ -18,3 +20,12 @@ def test_a_difference_is_shown_as_it_is_and_escaped() -> None:
     assert "<b>" not in shown
     assert """<code>"<b>O'Neill & Co"</code>""" in unescape(shown)
     assert "<code>7</code>" in shown
+
+
+def test_numbers_are_written_in_one_way() -> None:
+    """In tables, beside charts, and for those who do not see a bar."""
+    assert (
+        plain(1_234_567) == number(1_234_567) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"
+    )
+    assert (plain(1_234.0), plain(0.25), plain(1_234.56)) == (number(1_234), "0.25", number(1_235))
+    assert f"{number(1_234)} failed" in bar([Part("failed", 1_234, "bad")], "Jobs")

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from markupsafe import Markup, escape
 
+from hub.web.console.rendering import number
+
 WIDTH, HEIGHT = 720, 160  # of the drawing, in units of its own
 SPARK_WIDTH, SPARK_HEIGHT = 96, 20
 _GAP = 0.15  # of a bar's place is left empty on either side
@@ -39,8 +41,8 @@ class Series:
 
 
 def plain(value: float) -> str:
-    """A number as people write it: 1,234; 0.25."""
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:,.3g}"
+    """A number as tables write it, with a narrow space between thousands; to three figures where it is no whole one."""
+    return number(round(value)) if value == int(value) or abs(value) >= 100 else f"{value:.3g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from hub.web.console.rendering import number
+
 WIDTH = 1000  # of the drawing, in units of its own; it is stretched to the width there is
 
 
@@ -23,7 +25,7 @@ def bar(parts: Sequence[Part], title: str) -> Markup:
     total = sum(part.count for part in shown)
     if not total:
         return Markup("")
-    label = f"{title}: " + ", ".join(f"{part.count:,} {part.name}" for part in shown)
+    label = f"{title}: " + ", ".join(f"{number(part.count)} {part.name}" for part in shown)
     drawn, at = [], 0.0
     for part in shown:
         width = WIDTH * part.count / total
