@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from playwright.async_api import expect
 
 from hub.domain.access import Principal, Role
 from tests.browser.desk import Desk
@@ -68,6 +69,20 @@ async def test_the_page_of_a_job_follows_it_to_its_end(desk: Desk) -> None:
     await page.locator("#retry").wait_for()
     assert "notice" not in page.url
     desk.check()
+
+
+async def test_times_of_a_timeline_stay_exact(desk: Desk) -> None:
+    """While those that say how long ago something was go on."""
+    job, _ = await charge_in_doubt(desk.hub)
+    page = await desk.window()
+    await page.clock.install()
+    await page.goto(f"/console/jobs/{job}")
+    entry, accepted = page.locator(".story-at time").first, page.locator("time[data-ago]").first
+    said, ago = await entry.inner_text(), await accepted.inner_text()
+    assert (await entry.get_attribute("title")) == (await entry.get_attribute("datetime"))
+    await page.clock.run_for(86_400_000)
+    await expect(accepted).not_to_have_text(ago)
+    assert await entry.inner_text() == said
 
 
 async def test_a_page_beyond_those_that_are_followed_says_so(desk: Desk) -> None:

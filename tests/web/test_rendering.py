@@ -6,7 +6,7 @@ from html import unescape
 from hub.services.edit_views import ChangeView
 from hub.web.console.assets import Assets
 from hub.web.console.charts import plain
-from hub.web.console.rendering import Renderer, number
+from hub.web.console.rendering import Renderer, moment, number
 from hub.web.console.shares import Part, bar
 
 NOW = datetime(2027, 1, 31, tzinfo=UTC)
@@ -20,6 +20,13 @@ def test_a_difference_is_shown_as_it_is_and_escaped() -> None:
     assert "<b>" not in shown
     assert """<code>"<b>O'Neill & Co"</code>""" in unescape(shown)
     assert "<code>7</code>" in shown
+
+
+def test_a_moment_has_its_year_where_it_is_not_this_one() -> None:
+    """In the year of UTC."""
+    at = datetime(2026, 12, 31, 23, 59, 59, 7_000, UTC)
+    assert moment(at, at) == "31 Dec 23:59:59.007"
+    assert moment(at, NOW) == "31 Dec 2026 23:59:59.007"
 
 
 def test_numbers_are_written_in_one_way() -> None:

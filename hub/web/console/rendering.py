@@ -121,10 +121,11 @@ def exact(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def moment(at: datetime) -> str:
-    """A time of which the order counts: day and time to the millisecond, UTC, without the year."""
+def moment(at: datetime, now: datetime) -> str:
+    """A time of which the order counts: day and time to the millisecond, UTC; with the year where it is not this one."""
     at = at.astimezone(UTC)
-    return f"{at:%d %b %H:%M:%S}.{at.microsecond // 1000:03}"
+    day = f"{at:%d %b}" if at.year == now.astimezone(UTC).year else f"{at:%d %b %Y}"
+    return f"{day} {at:%H:%M:%S}.{at.microsecond // 1000:03}"
 
 
 def number(value: float) -> str:

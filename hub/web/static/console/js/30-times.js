@@ -9,7 +9,7 @@
     return distance > 0 ? `${said} ago` : `in ${said}`;
   };
   const refresh = () => {
-    for (const time of document.querySelectorAll("time[title]")) {
+    for (const time of document.querySelectorAll("time[data-ago]")) {
       const said = ago(Date.now() - Date.parse(time.dateTime));
       if (time.textContent !== said) time.textContent = said;
     }
