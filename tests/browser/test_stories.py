@@ -71,6 +71,14 @@ async def test_the_page_of_a_job_follows_it_to_its_end(desk: Desk) -> None:
     desk.check()
 
 
+async def test_a_page_has_a_place_for_what_it_will_say(desk: Desk) -> None:
+    """Empty and there before anything is said, or else screen readers do not read it out."""
+    job, _ = await charge_in_doubt(desk.hub)
+    await desk.hub.operate.retry(PRINCIPAL, job)
+    page = await desk.open(f"/console/jobs/{job}")
+    await expect(page.locator("[data-live] + [role=status]")).to_have_text("")
+
+
 async def test_times_of_a_timeline_stay_exact(desk: Desk) -> None:
     """While those that say how long ago something was go on."""
     job, _ = await charge_in_doubt(desk.hub)

@@ -14,16 +14,13 @@
     return end !== null;
   };
 
-  const say = (element, text) => {
+  const follow = (element) => {
+    let source = null;
+    // There from the start: what comes together with its words is not read out reliably.
     const note = document.createElement("p");
     note.className = "soft";
     note.role = "status";
-    note.textContent = text;
     element.after(note);
-  };
-
-  const follow = (element) => {
-    let source = null;
     const stop = () => source?.close();
     const over = () => {
       stop();
@@ -31,7 +28,7 @@
     };
     const lost = (text) => {
       over();
-      say(element, text);
+      note.textContent = text;
     };
     const start = () => {
       source = new EventSource(element.dataset.live);
