@@ -182,6 +182,22 @@ async def test_rows_are_walked_selected_and_opened_by_the_keys(desk: Desk, jobs:
     desk.check()
 
 
+async def test_rows_that_lead_nowhere_are_walked_as_well(desk: Desk) -> None:
+    """The row that is said is the one that has the focus."""
+    page = await desk.open("/console/people")
+    for number in (1, 2):
+        await page.keyboard.press("j")
+        await page.get_by_text(f"Row {number} of").wait_for(state="attached")
+        await expect(page.locator("tr.here")).to_be_focused()
+        assert (
+            await page.evaluate(
+                "[...document.querySelectorAll('.list tbody tr')].indexOf(document.activeElement)"
+            )
+            == number - 1
+        )
+    await desk.judge(page)
+
+
 async def test_keys_that_are_typed_are_left_alone(desk: Desk, jobs: list[UUID]) -> None:
     """`/` goes to the search box, where `j` is a letter; Escape leaves it; `?` says what there is."""
     page = await desk.open("/console/jobs")

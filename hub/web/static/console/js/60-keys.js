@@ -20,9 +20,13 @@
     if (!all.length) return;
     const next = all[Math.min(Math.max(all.indexOf(here()) + step, 0), all.length - 1)];
     all.forEach((row) => row.classList.toggle("here", row === next));
-    const link = next.querySelector("[data-open], th a, a");
+    let target = next.querySelector("[data-open], th a, a");
+    if (!target) {
+      target = next;
+      target.tabIndex = -1;
+    }
     // The focus goes along, so that a screen reader says the row and Tab goes on from it.
-    link?.focus({ preventScroll: true });
+    target.focus({ preventScroll: true });
     next.scrollIntoView({ block: "nearest" });
     told.textContent = `Row ${all.indexOf(next) + 1} of ${all.length}`;
   };
