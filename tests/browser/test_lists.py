@@ -1,5 +1,6 @@
 """Lists at the console: searched with and without a script, by mouse and by keyboard."""
 
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from sqlalchemy import text
 
 from hub.domain.access import Principal, Role
 from tests.browser.desk import Desk
-from tests.browser.looks import Look
+from tests.browser.looks import NARROW, WIDE, Look
 
 # The oldest first: one that succeeded, two that failed, one that is queued and has a business key.
 _JOBS = """
@@ -195,6 +196,17 @@ async def test_rows_that_lead_nowhere_are_walked_as_well(desk: Desk) -> None:
             )
             == number - 1
         )
+    await desk.judge(page)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+async def test_who_did_something_is_shown_whole(desk: Desk, size: tuple[int, int]) -> None:
+    """No page has the rest of the name."""
+    name = "somebody-with-a-long-address-" * 4 + "@example.com"
+    await desk.hub.operate.pause(replace(await admin(desk), acts_as=name), "default")
+    page = await desk.open("/console/audit", Look(size=size))
+    cut = "(cell) => [...cell.querySelectorAll('*')].some((one) => one.scrollWidth > one.clientWidth && one.clientWidth)"
+    assert not await page.locator("td[data-label=By]").evaluate(cut)
     await desk.judge(page)
 
 
