@@ -199,6 +199,18 @@ async def test_rows_that_lead_nowhere_are_walked_as_well(desk: Desk) -> None:
     await desk.judge(page)
 
 
+async def test_on_a_phone_every_value_says_its_column(desk: Desk, jobs: list[UUID]) -> None:
+    """Where that can be seen from the value, for those alone who cannot."""
+    page = await desk.open("/console/jobs", Look(size=NARROW))
+    label = """([name]) => {
+        const cell = [...document.querySelectorAll(".list tbody td")].find((one) => one.dataset.label === name);
+        const style = getComputedStyle(cell, "::before");
+        return [style.content, style.width === "1px"];
+    }"""
+    assert await page.evaluate(label, ["State"]) == ['"State"', True]
+    assert await page.evaluate(label, ["Queue"]) == ['"Queue"', False]
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 async def test_who_did_something_is_shown_whole(desk: Desk, size: tuple[int, int]) -> None:
     """No page has the rest of the name."""

@@ -1,7 +1,9 @@
 """Templates: what they are given is shown as it is, and never as markup."""
 
+import re
 from datetime import UTC, datetime
 from html import unescape
+from importlib.resources import files
 
 from hub.services.edit_views import ChangeView
 from hub.web.console.assets import Assets
@@ -10,6 +12,7 @@ from hub.web.console.rendering import Renderer, moment, number
 from hub.web.console.shares import Part, bar
 
 NOW = datetime(2027, 1, 31, tzinfo=UTC)
+TEMPLATES = files("hub.web") / "templates" / "console"
 
 
 def test_a_difference_is_shown_as_it_is_and_escaped() -> None:
@@ -36,3 +39,16 @@ def test_numbers_are_written_in_one_way() -> None:
     )
     assert (plain(1_234.0), plain(0.25), plain(1_234.56)) == (number(1_234), "0.25", number(1_235))
     assert f"{number(1_234)} failed" in bar([Part("failed", 1_234, "bad")], "Jobs")
+
+
+def test_every_value_of_a_list_says_its_column() -> None:
+    """A narrow window has no columns; boxes to tick and buttons have names of their own."""
+    cells = {
+        f"{template.name}: {cell[:60]}"
+        for template in TEMPLATES.iterdir()
+        for table in re.findall(r'<table class="list.*?</table>', template.read_text(), re.DOTALL)
+        for cell in re.findall(r"<td\b[^>]*>", table)
+    }
+    assert len(cells) > 80
+    unnamed = {cell for cell in cells if "data-label=" not in cell and not re.search("select|narrow", cell)}
+    assert unnamed == set()
