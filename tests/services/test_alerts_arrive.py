@@ -1,6 +1,7 @@
 """From the trouble to whoever is told: each kind of alert over each channel, by the hub's own jobs and over real sockets."""
 
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -119,6 +120,15 @@ async def hub_at(site: str, outside: str, smtp_port: int, stores: tuple[str, str
         yield made
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that nobody else is given, and on which one may listen later."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
 async def trouble(made: Engine) -> str:
     """One of each kind; gives the id of the payment's job."""
     sharing = BreakerSharing(made.hub.breakers, made.hub.queue.redis)
@@ -136,10 +146,10 @@ async def trouble(made: Engine) -> str:
 
 @pytest.mark.timeout(60)
 async def test_each_kind_of_alert_arrives_over_each_channel_and_leads_to_its_page(
-    database_url: str, redis_url: str, unused_tcp_port: int
+    database_url: str, redis_url: str, port: int
 ) -> None:
     """A new cause of failure, a breaker that opens, work that waits longer and longer, a payment that is uncertain."""
-    outside, site = Outside(), f"http://127.0.0.1:{unused_tcp_port}"
+    outside, site = Outside(), f"http://127.0.0.1:{port}"
     async with (
         running_mailbox() as mailbox,
         serving(outside.application()) as url,
@@ -166,7 +176,7 @@ async def test_each_kind_of_alert_arrives_over_each_channel_and_leads_to_its_pag
         assert pages.items() <= {(item["kind"], item["url"]) for item in items}
         mails, slacks = "".join(mail.text for mail in mailbox.mails.kept), str(outside.slack)
         async with (
-            running(made.hub, "127.0.0.1", unused_tcp_port, visitors=Known()),
+            running(made.hub, "127.0.0.1", port, reuse_port=True, visitors=Known()),
             aiohttp.ClientSession() as visitor,
         ):
             for item in items:
