@@ -118,7 +118,7 @@ async def build(
         overrides = Overrides(override_store, breakers)
         rollup = RollupStore(database)
         statistics = Statistics(StatisticsStore(database), rollup, clock=around.clock)
-        call_statistics = CallStatistics(rollup, process=around.new_id(), clock=around.clock)
+        call_statistics = CallStatistics(rollup, process=around.new_id())
         telling = Telling(
             channels_of(config.alerts, registry, slack=config.can_call("slack")),
             registry,

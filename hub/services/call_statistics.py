@@ -1,9 +1,10 @@
 """How providers answer, counted in memory and written down now and then: a call costs a few additions for it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -22,9 +23,9 @@ _PATIENCE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What is being written down; `taken` tells it from the others of its process."""
+    """What is being written down; `sequence` tells it from the others of its process."""
 
-    taken: datetime
+    sequence: int
     tallies: Mapping[str, CallTally]
 
 
@@ -34,20 +35,16 @@ class CallStatistics:
     Args:
         store: where they are written down.
         process: an id of its own.
-        clock: now.
         interval: how often.
     """
 
-    def __init__(
-        self, store: RollupStore, *, process: UUID, clock: Callable[[], datetime], interval: timedelta = EVERY
-    ) -> None:
+    def __init__(self, store: RollupStore, *, process: UUID, interval: timedelta = EVERY) -> None:
         self._store = store
         self._process = process
-        self._clock = clock
         self._interval = interval.total_seconds()
         self._tallies: dict[str, CallTally] = {}
         self._batch: _Batch | None = None
-        self._taken = datetime.min.replace(tzinfo=UTC)
+        self._sequence = itertools.count(1)
         self._writing = asyncio.Lock()
 
     def note(self, provider: str, error: CallError | None, seconds: float) -> None:
@@ -74,11 +71,11 @@ class CallStatistics:
             if self._batch:
                 await self._write(self._batch)
             if self._tallies:
-                self._batch, self._tallies = _Batch(self._next_time(), self._tallies), {}
+                self._batch, self._tallies = _Batch(next(self._sequence), self._tallies), {}
                 await self._write(self._batch)
 
     async def _write(self, batch: _Batch) -> None:
-        await self._store.add_calls(self._process, batch.taken, batch.tallies)
+        await self._store.add_calls(self._process, batch.sequence, batch.tallies)
         self._batch = None
 
     async def run(self) -> None:
@@ -98,11 +95,6 @@ class CallStatistics:
             pass  # whoever works with the database tells
         except Exception:
             log.exception("calls not counted")
-
-    def _next_time(self) -> datetime:
-        """Now, or just after the last batch if the clock was put back."""
-        self._taken = max(self._clock(), self._taken + timedelta(microseconds=1))
-        return self._taken
 
 
 def _nothing() -> CallTally:

@@ -99,6 +99,42 @@ def test_looking_at_what_is_there_keeps_nobody_waiting(database_url: str) -> Non
     assert migrate.current(database_url) == migrate.head()
 
 
+def test_statistics_that_are_there_are_looked_at_without_keeping_anybody_waiting(database_url: str) -> None:
+    """By a step of its own; where that was done before, under the lock, too."""
+    unread = "SELECT conrelid::regclass::text FROM pg_constraint WHERE NOT convalidated ORDER BY 1"
+    migrate.downgrade(database_url, "0021")
+    migrate.upgrade(database_url, "0022")
+    tables = [row[0] for row in rows(database_url, unread)]
+    assert tables == ["attempt_statistics", "call_statistics", "queue_statistics"]
+    migrate.upgrade(database_url, "0023")
+
+    async def beside() -> None:
+        writer = await asyncpg.connect(database_url)
+        try:
+            async with writer.transaction():
+                await writer.execute(f"LOCK TABLE {', '.join(tables)} IN ROW EXCLUSIVE MODE")
+                await asyncio.to_thread(migrate.upgrade, database_url)
+        finally:
+            await writer.close()
+
+    asyncio.run(beside())
+    assert not rows(database_url, unread)
+    migrate.downgrade(database_url, "0023")
+    migrate.upgrade(database_url)
+    assert migrate.current(database_url) == migrate.head()
+
+
+def test_what_the_release_before_would_never_delete_goes_with_the_days(database_url: str) -> None:
+    """The marks of processes' calls, of which there are more with each start; those of others stay."""
+    rows(
+        database_url,
+        "INSERT INTO marks (name, upto) VALUES ('calls:one', now()), ('day_statistics', now()), ('alerts', now()) RETURNING name",
+    )
+    migrate.downgrade(database_url, "0021")
+    assert [row[0] for row in rows(database_url, "SELECT name FROM marks")] == ["alerts"]
+    migrate.upgrade(database_url)
+
+
 def test_an_index_waits_for_transactions_that_nobody_waits_for(database_url: str) -> None:
     """A long one (a dump) holds the index up, and nobody else: that is no reason to give up."""
     migrate.downgrade(database_url, "0002")

@@ -24,7 +24,6 @@ from tests.services.engine import Engine
 from tests.services.shop import Order, says
 
 HOUR = timedelta(hours=1)
-NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
 
 
 @job(queue="default")
@@ -263,17 +262,17 @@ class CutOff(RollupStore):
 
     there = back = False
 
-    async def add_calls(self, process: UUID, taken: datetime, tallies: Mapping[str, CallTally]) -> None:
+    async def add_calls(self, process: UUID, sequence: int, tallies: Mapping[str, CallTally]) -> None:
         if self.there:
             raise Unavailable("gone")
-        await super().add_calls(process, taken, tallies)
+        await super().add_calls(process, sequence, tallies)
         if self.back:
             raise Unavailable("no answer")
 
 
 def counting(store: RollupStore) -> CallStatistics:
-    """The calls of a process whose clock stands still."""
-    return CallStatistics(store, process=uuid4(), clock=lambda: NOON)
+    """The calls of a process."""
+    return CallStatistics(store, process=uuid4())
 
 
 @pytest.mark.parametrize("way", ["there", "back"])
@@ -299,17 +298,36 @@ async def test_calls_whose_writing_was_cut_off_are_counted_once(start: Start, wa
     assert (await engine.hub.statistics.calls(HOUR))["shop"].summary.calls == 3
 
 
+async def test_a_batch_is_known_again_as_long_as_the_database_says_it_is_new(start: Start) -> None:
+    """Its mark has the database's time: a process whose clock is a day behind would lose it before it writes again."""
+    engine = await start(buy)
+    store = CutOff(engine.hub.database)
+    statistics = counting(store)
+    statistics.note("shop", None, 0.2)
+    store.back = True
+    with pytest.raises(Unavailable):
+        await statistics.flush()
+    [mark] = await engine.sql(
+        "SELECT upto BETWEEN now() - interval '1 minute' AND now() AS now FROM marks WHERE name LIKE 'calls:%'"
+    )
+    assert mark.now
+    await store.prune()
+    store.back = False
+    await statistics.flush()
+    assert (await engine.hub.statistics.calls(HOUR))["shop"].summary.calls == 1
+
+
 class Busy(RollupStore):
     """A call ends during each of the writes, of which there are fewer than ten."""
 
     calls: CallStatistics
     writes = 0
 
-    async def add_calls(self, process: UUID, taken: datetime, tallies: Mapping[str, CallTally]) -> None:
+    async def add_calls(self, process: UUID, sequence: int, tallies: Mapping[str, CallTally]) -> None:
         self.writes += 1
         assert self.writes < 10, "there is no end to it"
         self.calls.note("shop", None, 0.2)
-        await super().add_calls(process, taken, tallies)
+        await super().add_calls(process, sequence, tallies)
 
 
 async def test_calls_that_end_while_others_are_written_wait_for_the_next_time(start: Start) -> None:

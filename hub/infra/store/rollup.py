@@ -121,8 +121,9 @@ UPDATE marks SET upto = until FROM turn WHERE name = 'day_statistics' AND until 
 # its acknowledgement was lost, is known by its process's mark, which moves with it.
 _ADD_CALLS = text(f"""
 WITH fresh AS (
-    INSERT INTO marks AS m (name, upto) VALUES (:process, :taken)
-    ON CONFLICT (name) DO UPDATE SET upto = excluded.upto WHERE m.upto < excluded.upto RETURNING name
+    INSERT INTO marks AS m (name, upto, sequence) VALUES (:process, now(), :sequence)
+    ON CONFLICT (name) DO UPDATE SET upto = excluded.upto, sequence = excluded.sequence
+        WHERE m.sequence < excluded.sequence RETURNING name
 )
 INSERT INTO call_statistics AS c (grain, at, provider, calls, failed, refused, skipped, seconds, buckets)
 SELECT g.grain, date_trunc(g.grain, now(), 'UTC'), n.provider, n.calls, n.failed, n.refused, n.skipped, n.seconds,
@@ -202,12 +203,12 @@ class RollupStore:
             times = {"step": _WEEK.total_seconds(), "settled": SETTLED.total_seconds()}
             return (await connection.execute(_CLOSE_DAYS, times)).first() is not None
 
-    async def add_calls(self, process: UUID, taken: datetime, tallies: Mapping[str, CallTally]) -> None:
+    async def add_calls(self, process: UUID, sequence: int, tallies: Mapping[str, CallTally]) -> None:
         """Add what one process has called since the last time, once, however often the same batch is written.
 
         Args:
             process: whose it is.
-            taken: tells its batches apart, each later than the one before.
+            sequence: tells its batches apart, each greater than the one before.
             tallies: by provider.
         """
         ordered = sorted(tallies.items())
@@ -216,7 +217,7 @@ class RollupStore:
             for name in ("calls", "failed", "refused", "skipped", "seconds")
         }
         buckets = [f"{{{','.join(map(str, tally.buckets))}}}" for _, tally in ordered]
-        batch = {"process": f"{_CALLS_OF}{process}", "taken": taken}
+        batch = {"process": f"{_CALLS_OF}{process}", "sequence": sequence}
         await self._database.run(_ADD_CALLS, {**batch, **columns, "buckets": buckets})
 
     async def prune(self) -> None:

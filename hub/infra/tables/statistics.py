@@ -63,4 +63,6 @@ marks = Table(
     metadata,
     Column("name", Text, primary_key=True),
     time("upto", nullable=False),
+    # Of a process's calls: which of its batches was written last, and `upto` is when.
+    Column("sequence", BIGINT),
 )
