@@ -14,7 +14,7 @@ _TABLES = ("attempt_statistics", "call_statistics", "queue_statistics")
 
 
 def upgrade() -> None:
-    # The rows that are there, of every minute, queue and outcome, are looked at later (0025), without the lock that this needs.
+    # The rows that are there, of every minute, queue and outcome, are looked at later (0026), without the lock that this needs.
     _allow("'minute', 'hour', 'day'", "NOT VALID")
 
 
