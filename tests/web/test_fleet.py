@@ -1,12 +1,27 @@
 """Providers and workers over HTTP."""
 
+import re
+from collections.abc import AsyncIterator
 from uuid import UUID
 
+import pytest
+
+from hub.infra.store.depths import SHOWN
+from hub.infra.store.fleet import MOST
 from hub.services.hub import Hub
+from tests.services.people import somebody
 from tests.web.client import Client
 from tests.web.conftest import Query
+from tests.web.people import Town, town
 
 ORDER = {"state": "open", "reason": "announced maintenance"}
+
+
+@pytest.fixture
+async def place(database_url: str, redis_url: str) -> AsyncIterator[Town]:
+    """A hub that is served to people."""
+    async with town(database_url, redis_url) as made:
+        yield made
 
 
 async def test_a_breaker_is_held_and_given_back(hub: Hub, admin: Client, shop: Client, query: Query) -> None:
@@ -91,3 +106,40 @@ async def test_alerts_are_listed_open_and_past(admin: Client, shop: Client, quer
     assert ([alert["id"] for alert in rest["items"]], rest["next_cursor"]) == ([str(UUID(int=2))], None)
     refused = await admin.post("/v1/alerts/test")
     assert (refused.status, refused.json["code"]) == (409, "no_channel")
+
+
+async def test_pages_say_where_counting_stopped(place: Town, query: Query) -> None:
+    """With a plus, also after a 0; what was counted to its end has none."""
+    for state, reason, count in (
+        ("failed", "exhausted", SHOWN),
+        ("held", "queue_paused", SHOWN),
+        ("scheduled", None, MOST),
+    ):
+        await query(
+            "INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, settled_at, correlation_id)"
+            " SELECT gen_random_uuid(), 'a.b', '{}', 'payments', 5, $1, $2, now() + interval '1 hour',"
+            " CASE WHEN $1 = 'failed' THEN now() END, 'c' FROM generate_series(1, CAST($3 AS int))",
+            state,
+            reason,
+            count,
+        )
+    await somebody(place.hub)
+    browser = await place.browser()
+    await browser.log_in("ada@example.com")
+
+    async def page(path: str) -> str:
+        """Its words."""
+        plain = re.sub(r"<[^>]+>", " ", (await browser.get(f"/console/{path}")).body.decode())
+        return re.sub(r"\s+", " ", plain)
+
+    overview = await page("overview")
+    assert "5 000+ jobs stand failed" in overview
+    assert "5 000+ jobs are held" in overview
+    queue = await page("queues/default")
+    assert "Failed 0+ " in queue
+    assert "Scheduled 0+ " in queue
+    assert "Held 0 " in queue
+    assert "Queued 0 " in queue
+    assert re.search(r" payments( 0\+?){3} 5 000\+ ", await page("queues"))
+    assert "Jobs that wait for it 0+ " in await page("providers/bank")
+    assert re.search(r" bank .*? 0\+ ", await page("providers"))
