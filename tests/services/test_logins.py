@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from hub.domain.access import Role, Scope
 from hub.domain.errors import LoginRefused, NotFound, TooManyLogins, Unavailable
@@ -17,6 +18,7 @@ from hub.services.hub import Hub
 from hub.services.logins import AddressLimits, Visitor
 from tests.clock import Clock
 from tests.services.people import CHEAP, PASSWORD, VISITOR, peopled, somebody
+from tests.until import until
 
 EMAIL = "ada@example.com"
 
@@ -201,6 +203,41 @@ async def test_a_browser_from_before_a_new_password_is_a_strangers(hub: Hub, dat
     assert await hub.logins.by_password(EMAIL, "another long one", mine)
     await database.execute("UPDATE devices SET session_id = NULL")  # as the release before knew them
     await hub.operators.set_password(ada, "a third long one", actor="cli:root")
+    assert await database.fetchval("SELECT count(*) FROM devices") == 0
+
+
+WAITING = text(
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.mark.parametrize("how", ["password", "reset", "disable"])
+async def test_a_log_in_that_is_being_written_down_does_not_outlive_what_ends_all(
+    hub: Hub, database: Any, how: str
+) -> None:
+    """Or whoever knew the old password and was quick would stay in for a week, with a browser that is known."""
+    ada = await somebody(hub)
+    async with database.transaction():
+        await database.execute("UPDATE operators SET last_login_at = now()")
+        await database.execute(
+            "INSERT INTO sessions (id, digest, operator_id, kind, user_agent, expires_at)"
+            " SELECT id, sha256('a'), id, 'password', '', now() + interval '1 h' FROM operators"
+        )
+        await database.execute(
+            "INSERT INTO devices (digest, operator_id, session_id) SELECT sha256('b'), id, id FROM operators"
+        )
+        if how == "password":
+            change = hub.operators.set_password(ada, "another long one", actor="test")
+        else:
+            change = getattr(hub.operators, how)(ada.id, actor="test")
+        changing = asyncio.create_task(change)
+
+        async def waits() -> bool:
+            return bool(await hub.database.run(WAITING))
+
+        await until(waits)
+    await changing
+    assert await hub.logins.sessions(ada.id) == []
     assert await database.fetchval("SELECT count(*) FROM devices") == 0
 
 

@@ -80,8 +80,10 @@ _ANY = text("SELECT EXISTS (SELECT FROM operators WHERE disabled_at IS NULL)")
 # Before what may take an administrator away, so that of two who take each other's role only one is in time: a statement
 # that waits for a lock goes on to look at the other rows as they were before it waited.
 _LOCK_ADMINS = text(
-    "SELECT FROM operators WHERE role = 'admin' AND disabled_at IS NULL ORDER BY id FOR NO KEY UPDATE"
+    "SELECT FROM operators WHERE role = 'admin' AND disabled_at IS NULL OR id = :id ORDER BY id FOR NO KEY UPDATE"
 )
+# Before what ends all of somebody's sessions, for the same reason: a log-in that is being written down is ended, too.
+_LOCK = text("SELECT FROM operators WHERE id = :id FOR NO KEY UPDATE")
 _IS_SPARE = """NOT (o.role = 'admin' AND o.disabled_at IS NULL AND NOT EXISTS (
     SELECT FROM operators other WHERE other.role = 'admin' AND other.disabled_at IS NULL AND other.id <> o.id))"""
 
@@ -227,7 +229,7 @@ class OperatorStore:
 
     async def set_role(self, operator: UUID, role: Role, audit: Audit) -> bool:
         """Give another role, unless it is the last administrator's."""
-        return await self._spare(_SET_ROLE, audit, id=operator, role=role.value)
+        return await self._after(_LOCK_ADMINS, _SET_ROLE, audit, id=operator, role=role.value)
 
     async def follow_role(self, operator: UUID, role: Role, audit: Audit) -> bool:
         """Give the role that the identity provider says, if it gave the one before; False if it is the last administrator."""
@@ -246,7 +248,7 @@ class OperatorStore:
 
     async def disable(self, operator: UUID, audit: Audit) -> bool:
         """Let somebody in no more, and end their sessions; not the last administrator."""
-        return await self._spare(_DISABLE, audit, id=operator)
+        return await self._after(_LOCK_ADMINS, _DISABLE, audit, id=operator)
 
     async def enable(self, operator: UUID, audit: Audit) -> bool:
         """Let somebody in again."""
@@ -254,12 +256,11 @@ class OperatorStore:
 
     async def reset(self, operator: UUID, audit: Audit) -> bool:
         """Take the password away, the lock-out with it, and end all sessions."""
-        return bool(await self._database.run(_RESET, _values(audit, id=operator)))
+        return await self._after(_LOCK, _RESET, audit, id=operator)
 
     async def set_password(self, operator: UUID, hashed: str, audit: Audit, *, kept: UUID | None) -> bool:
         """Set a password; every session ends but the `kept` one, and every browser is forgotten but the one it is in."""
-        values = _values(audit, id=operator, hash=hashed, kept=kept)
-        return bool(await self._database.run(_SET_PASSWORD, values))
+        return await self._after(_LOCK, _SET_PASSWORD, audit, id=operator, hash=hashed, kept=kept)
 
     async def add_link(self, operator: UUID, digest: bytes, lasts: object, audit: Audit) -> datetime | None:
         """Let somebody in once, by a token with this digest; gives until when, None if they are disabled."""
@@ -267,13 +268,13 @@ class OperatorStore:
         return rows[0][0] if rows else None
 
     async def _follow(self, connection: AsyncConnection, operator: UUID, role: Role, audit: Audit) -> bool:
-        await connection.execute(_LOCK_ADMINS)
+        await connection.execute(_LOCK_ADMINS, {"id": operator})
         values = _values(audit, id=operator, role=role.value)
         return (await connection.execute(_FOLLOW_ROLE, values)).scalar() is not False
 
-    async def _spare(self, statement: TextClause, audit: Audit, **values: object) -> bool:
+    async def _after(self, lock: TextClause, statement: TextClause, audit: Audit, **values: object) -> bool:
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK_ADMINS)
+            await connection.execute(lock, {"id": values["id"]})
             return bool((await connection.execute(statement, _values(audit, **values))).all())
 
 
