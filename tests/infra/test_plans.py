@@ -17,6 +17,7 @@ from hub.domain.causes import Cause
 from hub.domain.effects import Certainty, Effect, Step
 from hub.domain.ids import ApplicationId, KeyId
 from hub.domain.jobs import Failure, JobState, OutcomeKind, Reason, Transition
+from hub.domain.sessions import LoginKind, SessionLimits
 from hub.infra.queue import Ready
 from hub.infra.store.alarms import AlarmStore
 from hub.infra.store.database import Database
@@ -26,6 +27,7 @@ from hub.infra.store.finding import FindingStore
 from hub.infra.store.fleet import FleetStore
 from hub.infra.store.inbox import InboxStore
 from hub.infra.store.intake import IntakeStore, NewEvent, NewJob, NewSubmission
+from hub.infra.store.logins import LoginStore, NewSession
 from hub.infra.store.plans import PlanStore
 from hub.infra.store.reading import ReadingStore, Where
 from hub.infra.store.relay import RelayStore
@@ -84,6 +86,12 @@ INSERT INTO error_hours (signature, hour, attempts, lost)
 INSERT INTO plan_items (plan_id, position, job_id, state, verdict, seen, attempt, generation)
     SELECT md5((n % 10)::text)::uuid, n, gen_random_uuid(), 'pending', '', 'failed', 1, 1
     FROM generate_series(1, {MANY // 5}) n;
+INSERT INTO operators (id, email, name, role)
+    SELECT md5(n::text)::uuid, n::text, '', 'viewer' FROM generate_series(1, 500) n;
+INSERT INTO devices (digest, operator_id)
+    SELECT sha256(n::text::bytea), md5((n % 500 + 1)::text)::uuid FROM generate_series(1, {MANY // 5}) n;
+INSERT INTO sessions (id, digest, operator_id, kind, user_agent, expires_at)
+    SELECT gen_random_uuid(), digest, operator_id, 'password', '', now() FROM devices;
 -- One subject of which more is told than of all others together.
 INSERT INTO events (id, source, external_id, type, headers, secret_index, correlation_id, subject, received_at)
     SELECT gen_random_uuid(), 's', 'busy' || n, 't', '{{}}', 0, 'busy', 'busy', now() - n * interval '1 minute'
@@ -211,6 +219,7 @@ WAIT = Wait(1, "s", ("t",), "7", None, ())
 BUSY = Wait(2, "s", ("t",), "busy", None, ())
 SPAN = Span(None, 100, newest_first=True)
 UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
+LOG_IN = NewSession(uuid4(), b"a" * 32, b"b" * 32, LoginKind.OIDC, "", uuid4(), b"c" * 32, b"d" * 32)
 READY = Ready(JOB, 1, "default", 5, datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -308,6 +317,10 @@ CASES: dict[str, tuple[Query, str]] = {
         telling(lambda store: store.events_of("77", SPAN)),
         "events_list_by_correlation",
     ),
+    "a log-in's browsers": (
+        lambda explaining: LoginStore(explaining, SessionLimits()).begin_by_identity(JOB, LOG_IN),
+        "devices_of_operator",
+    ),
     "load steps": (recording(lambda store: store.load(JOB)), "steps_pkey"),
     "what was heard": (waiting(lambda store: store.heard(JOB, WAIT, UNTIL)), "events_waited_for"),
     "whom an event wakes": (waiting(lambda store: store.wake_by([EVENT], [], 1000)), "waits_woken_by"),
@@ -334,7 +347,16 @@ async def test_a_query_uses_its_index(explaining: Explaining, name: str) -> None
     seen = [node for plan in explaining.plans for node in nodes(plan)]
     assert set(index.split(" or ")) & {node.get("Index Name") for node in seen}
     scanned = {node["Relation Name"] for node in seen if node["Node Type"] == "Seq Scan"}
-    assert not scanned & {"jobs", "events", "steps", "idempotency_keys", "error_hours", "plan_items"}
+    assert not scanned & {
+        "jobs",
+        "events",
+        "steps",
+        "idempotency_keys",
+        "error_hours",
+        "plan_items",
+        "devices",
+        "sessions",
+    }
 
 
 @pytest.mark.parametrize(
