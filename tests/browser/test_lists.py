@@ -9,6 +9,8 @@ from playwright.async_api import Page, expect
 from sqlalchemy import text
 
 from hub.domain.access import Principal, Role
+from hub.domain.plans import Action, Settings
+from hub.services.plans import PlanRequest
 from tests.browser.desk import Desk
 from tests.browser.looks import NARROW, WIDE, Look
 
@@ -220,6 +222,18 @@ async def test_who_did_something_is_shown_whole(desk: Desk, size: tuple[int, int
     cut = "(cell) => [...cell.querySelectorAll('*')].some((one) => one.scrollWidth > one.clientWidth && one.clientWidth)"
     assert not await page.locator("td[data-label=By]").evaluate(cut)
     await desk.judge(page)
+
+
+async def test_a_usual_address_is_not_broken(desk: Desk) -> None:
+    """Neither in the audit nor among plans, where the other columns would take its room."""
+    principal = replace(await admin(desk), acts_as="ada.lovelace@example.com")
+    await desk.hub.operate.pause(principal, "default", reason="a long reason for the record " * 9)
+    await desk.hub.plans.create(principal, PlanRequest(Action.RETRY, "state:failed", Settings()))
+    for path in ("/console/audit", "/console/plans"):
+        page = await desk.open(path)
+        lines = "(cell) => { const all = document.createRange(); all.selectNodeContents(cell); return all.getClientRects().length; }"
+        told = page.get_by_text("ada.lovelace@example.com", exact=True).last
+        assert await told.evaluate(lines) == 1
 
 
 async def test_keys_that_are_typed_are_left_alone(desk: Desk, jobs: list[UUID]) -> None:
