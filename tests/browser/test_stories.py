@@ -93,6 +93,16 @@ async def test_times_of_a_timeline_stay_exact(desk: Desk) -> None:
     assert await entry.inner_text() == said
 
 
+async def test_what_a_timeline_says_stands_in_columns(desk: Desk) -> None:
+    """Whatever the words before it: it is read from top to bottom."""
+    job, _ = await charge_in_doubt(desk.hub)
+    page = await desk.open(f"/console/jobs/{job}")
+    said = page.locator(".story-what > p > span:not(.badge, .soft)")
+    lefts = await said.evaluate_all("(all) => all.map((one) => Math.round(one.getBoundingClientRect().left))")
+    assert len(lefts) > 3
+    assert len(set(lefts)) == 1
+
+
 async def test_a_page_beyond_those_that_are_followed_says_so(desk: Desk) -> None:
     """And is all there, as it was when it was loaded."""
     job, _ = await charge_in_doubt(desk.hub)
