@@ -77,9 +77,9 @@ def _told(plan: PlanRecord) -> str:  # noqa: PLR0911 - one for each state
         case PlanState.DRAFT:
             return f"a dry run: nothing was touched; it would {_act(plan)} {counts.pending} jobs"
         case PlanState.CANARY:
-            return _with(
-                f"the first {min(plan.settings.canary, counts.wanted)} are released and watched", plan
-            )
+            few = min(plan.settings.canary, counts.wanted)
+            first = "the first one is" if few == 1 else f"the first {few} are"
+            return _with(f"{first} released and watched", plan)
         case PlanState.AWAITING:
             return f"{plan.judgement}; it waits for a person's go, {left}"
         case PlanState.RUNNING if counts.pending:

@@ -59,6 +59,20 @@ async def made(desk: Desk, settings: Settings | None = None, *, start: bool = Fa
     return await desk.hub.plans.command(visitor.principal, plan.id, Command.START) if start else plan
 
 
+async def test_a_plan_that_tries_one_first_says_so(desk: Desk) -> None:
+    """As one says it; and what may be done about it stands in a line."""
+    plan = await made(desk, Settings(canary=1, rate=1))
+    page = await desk.open(f"/console/plans/{plan.id}")
+    await page.get_by_text("would be released, the first one to begin with, 1 a second").wait_for()
+    middles = await page.locator(".actions :is(input:not([type=hidden]), button, a)").evaluate_all(
+        "(all) => all.map((one) => one.getBoundingClientRect()).map((box) => box.top + box.height / 2)"
+    )
+    assert len(middles) == 4
+    assert max(middles) - min(middles) < 1
+    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("heading", name="The first one is released and watched").wait_for()
+
+
 @pytest.mark.parametrize("look_at", [Look(), Look(script=False)], ids=str)
 async def test_what_failed_is_planned_seen_and_retried(desk: Desk, look_at: Look) -> None:
     """From a search: a dry run, its report, a start with a reason, and how it went."""
