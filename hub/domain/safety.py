@@ -164,8 +164,9 @@ class Doubt:
     def __str__(self) -> str:
         key = f" under the key {self.key}" if self.key else ""
         how = f" ({self.look_up})" if self.look_up else ""
+        times = "once" if self.sends == 1 else f"{self.sends} times"
         return (
-            f"step {self.position} ({self.name}) was sent {self.sends} time(s) and never answered, so it may have"
+            f"step {self.position} ({self.name}) was sent {times} and never answered, so it may have"
             f" happened: look it up at the provider{key}{how}"
         )
 
@@ -231,7 +232,8 @@ def _covered(doubt: Doubt | None) -> str:
 
 
 def _remembered(done: int) -> str:
-    return f"{done or 'what'} {'finished step(s) are remembered' if done else 'is done is remembered'} and not done again"
+    what = {0: "what is done is", 1: "1 finished step is"}.get(done, f"{done} finished steps are")
+    return f"{what} remembered and not done again"
 
 
 def _held(facts: Facts) -> str:

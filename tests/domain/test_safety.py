@@ -1,6 +1,7 @@
 """What a retry is said to do beforehand is what the worker does then."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -180,10 +181,15 @@ def test_the_words_name_what_to_look_for_and_until_when_the_key_protects() -> No
     doubt = Doubt(2, "shop POST /charges", 3, "hub-1-2-0", covered_until=until)
 
     covered = explain(Facts(JobState.FAILED, Reason.EXHAUSTED, covered=True, confirmed=True), [doubt], done=1)
-    assert "step 2 (shop POST /charges) was sent 3 time(s)" in covered
+    assert "step 2 (shop POST /charges) was sent 3 times and" in covered
     assert "under the key hub-1-2-0" in covered
     assert "until 2026-11-04 11:55:00 UTC" in covered
-    assert "1 finished step(s) are remembered and not done again" in covered
+    assert "1 finished step is remembered and not done again" in covered
+
+    known = Facts(JobState.FAILED, Reason.EXHAUSTED, covered=True, confirmed=True)
+    once = explain(known, [replace(doubt, sends=1)], done=2)
+    assert "was sent once and" in once
+    assert "2 finished steps are remembered" in once
 
     uncertain = explain(Facts(JobState.FAILED, Reason.UNCERTAIN, uncertain=True), [doubt])
     assert "look it up at the provider under the key hub-1-2-0 before you retry" in uncertain
