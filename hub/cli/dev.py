@@ -38,7 +38,7 @@ def dev() -> None:
     processes = procfile(Path("Procfile"))
     port = free_port(settings.config)
     _say_start(settings.config)
-    with session(settings) as opened:
+    with session(settings, begins=True) as opened:
         ended = uvloop.run(_run(opened, processes, port, began))
     if ended is not None:
         name, status = ended

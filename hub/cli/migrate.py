@@ -29,7 +29,7 @@ def migrate(*, to: str | None, as_json: bool) -> None:
     if to not in {None, _EMPTY, *revisions.known()}:
         known = ", ".join((_EMPTY, *revisions.known()))
         raise click.BadParameter(f"there is no revision {to!r}; there are {known}", param_hint="--to")
-    with servers(read_settings()) as opened:
+    with servers(read_settings(), begins=True) as opened:
         before = revision_of(opened.database_url)
         _move(opened.database_url, before, to)
         after = revision_of(opened.database_url)

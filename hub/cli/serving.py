@@ -55,7 +55,7 @@ def run(
     logs.configure(level=config.log.level, style=config.log.format, redactor=redactor)
     for warning in config.warnings:
         logs.logger("hub").warning(warning)
-    with session(settings, patience=_PATIENCE) as opened:
+    with session(settings, patience=_PATIENCE, begins=True) as opened:
         uvloop.run(_built(opened, work, redactor, surroundings))
 
 

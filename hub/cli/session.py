@@ -55,30 +55,42 @@ def read_settings() -> Settings:
 
 
 @contextmanager
-def servers(settings: Settings) -> Iterator[Session]:
-    """The servers that are configured, or the hub's own, started if need be and stopped by the last one out."""
+def servers(settings: Settings, *, begins: bool = False) -> Iterator[Session]:
+    """The servers that are configured, or the hub's own, started if need be and stopped by the last one out.
+
+    Args:
+        settings: which those are.
+        begins: whether a new database is what is asked for; else one that had to be made is told of.
+    """
     config = settings.config
     database_url = config.database_url.reveal() if config.database_url else None
     redis_url = config.redis_url.reveal() if config.redis_url else None
     if database_url and redis_url:
         yield Session(settings.registry, config, database_url, redis_url)
         return
+    postgres = config.var_dir / "postgres"
+    is_new = not (begins or database_url or postgres.exists())
     with _embedded(config.var_dir, database_url, redis_url) as (database, redis):
+        if is_new:
+            _tell_new(config.var_dir.resolve())
         yield Session(settings.registry, config, database, redis)
 
 
 @contextmanager
-def session(settings: Settings | None = None, *, patience: float = 0.0) -> Iterator[Session]:
+def session(
+    settings: Settings | None = None, *, patience: float = 0.0, begins: bool = False
+) -> Iterator[Session]:
     """As `servers`, with a database that answers and whose schema this release can work with.
 
     Args:
         settings: read now if not given.
         patience: for how many seconds to wait for a database that does not answer.
+        begins: whether a new database is what is asked for.
 
     Raises:
         Failure: there is none, or it must be migrated first.
     """
-    with servers(settings or read_settings()) as opened:
+    with servers(settings or read_settings(), begins=begins) as opened:
         _require_schema(opened, patience)
         yield opened
 
@@ -107,6 +119,14 @@ def away(what: str, variable: str, url: str, error: OSError) -> Failure:
     why = error.strerror or str(error) or "no answer in time"
     hint = f"Start it, or set {variable} right; {_OWN}."
     return Failure(f"{what} at {shown(url)} is not available: {why}", hint, code=Exit.UNAVAILABLE)
+
+
+def _tell_new(var_dir: Path) -> None:
+    # Somebody in another directory would take it for lost data.
+    click.echo(
+        f"hub: a new, empty database was made in {var_dir}; set HUB_VAR_DIR or HUB_DATABASE_URL if you meant another.",
+        err=True,
+    )
 
 
 def _require_schema(opened: Session, patience: float) -> None:

@@ -1,5 +1,6 @@
 """What every command begins with: servers that answer, a schema that fits, and clear words where they do not."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from hub.infra.embedded.redis import RedisServer
 from hub.urls import shown
 from tests.cli.conftest import Cli
 from tests.cli.content import sql
+from tests.demo.stage import as_typed, directory
 from tests.simulators.processes import running
 
 NOWHERE = "postgresql://hub:hunter2222@127.0.0.1:1/hub"
@@ -87,6 +89,28 @@ def test_a_server_that_does_not_start_is_4_with_the_end_of_its_log(bare_cli: Cli
     assert ended.code == Exit.UNAVAILABLE
     assert "The embedded postgres" in ended.err
     assert "HUB_DATABASE_URL" in ended.err
+
+
+def test_a_database_that_nobody_asked_for_is_told_of(bare_cli: Cli, var_dir: Path) -> None:
+    """Once, with where it is: in another directory, a relative HUB_VAR_DIR is another hub, and its emptiness no loss."""
+    asked = {"HUB_VAR_DIR": os.path.relpath(var_dir)}
+    told = f"a new, empty database was made in {var_dir.resolve()}; set HUB_VAR_DIR"
+    first = bare_cli("errors", "list", "--json", **asked)
+    assert (first.code, first.json["items"], told in " ".join(first.err.split())) == (Exit.OK, [], True)
+    assert "was made in" not in bare_cli("errors", **asked).err
+
+
+def test_a_database_that_was_asked_for_is_not_told_of(bare_cli: Cli, var_dir: Path) -> None:
+    """`hub migrate` is how one is made."""
+    made = bare_cli("migrate", HUB_VAR_DIR=str(var_dir))
+    assert (made.code, "was made in" in made.err) == (Exit.OK, False)
+
+
+def test_what_the_demonstration_prints_holds_in_any_directory() -> None:
+    """Its data is named from the root, and names with blanks are quoted."""
+    assert directory({}) == Path.cwd() / "var"
+    assert directory({"HUB_VAR_DIR": "a"}) == Path.cwd() / "a"
+    assert as_typed({"HUB_VAR_DIR": "/a b", "HUB_PORT": "1"}) == "HUB_VAR_DIR='/a b' HUB_PORT=1"
 
 
 def test_an_address_is_shown_without_what_is_secret() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from tests.demo.narrator import NotHeld
-from tests.demo.stage import SECRET, STRIPE_KEY, Stage
+from tests.demo.stage import SECRET, STRIPE_KEY, Stage, as_typed
 
 Json = dict[str, Any]
 _PATIENCE = 30.0  # seconds for a job to settle
@@ -35,7 +35,7 @@ class Hub:
         self.webhook_url = f"{stage.hub_url}/webhooks/stripe"
         self.key = stage.key()
         self._http = _client(stage.hub_url, self.key)
-        self._command = f"HUB_VAR_DIR={stage.environ['HUB_VAR_DIR']} .venv/bin/"
+        self._command = f"{as_typed({'HUB_VAR_DIR': stage.environ['HUB_VAR_DIR']})} .venv/bin/"
 
     def submit(self, key: str, job: str, args: Json, tags: list[str]) -> httpx.Response:
         """POST /v1/jobs with an Idempotency-Key; the answer, whatever it is."""

@@ -10,7 +10,7 @@ import httpx
 from tests.demo.narrator import Narrator, NotHeld
 from tests.demo.parties import Hub, Mailbox, Stripe
 from tests.demo.play import Play
-from tests.demo.stage import Stage, staged
+from tests.demo.stage import Stage, as_typed, staged
 from tests.simulators.processes import ProcessError
 
 _POLL = 0.2  # seconds between two looks whether the hub still runs
@@ -51,7 +51,6 @@ def _undisturbed_end(narrator: Narrator) -> Iterator[None]:
 
 
 def _show_around(narrator: Narrator, stage: Stage, hub: Hub) -> None:
-    settings = " ".join(f"{name}={value}" for name, value in stage.environ.items())
     narrator.plain()
     for line in (
         "Look around; everything keeps running until Ctrl-C.",
@@ -66,7 +65,7 @@ def _show_around(narrator: Narrator, stage: Stage, hub: Hub) -> None:
         "",
         "In another terminal:",
         "",
-        f"  export {settings}",
+        f"  export {as_typed(stage.environ)}",
         "  .venv/bin/hub jobs list",
         "  .venv/bin/hub webhooks send stripe customer.created",
         "  .venv/bin/hub events list",

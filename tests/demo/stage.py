@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -65,7 +66,7 @@ class Stage:
 @contextmanager
 def staged(narrator: Narrator) -> Iterator[Stage]:
     """Everything, running; nothing of it is left behind."""
-    var_dir = Path(os.environ.get("HUB_VAR_DIR", "var"))
+    var_dir = directory(os.environ)
     port = _free_port()
     _forget_settings()
     _require_alone(var_dir)
@@ -92,6 +93,16 @@ def staged(narrator: Narrator) -> Iterator[Stage]:
         url = f"http://127.0.0.1:{port}"
         narrator.line(f"`hub dev` runs PostgreSQL, Redis, a web process and a worker; the hub is at {url}")
         yield Stage(url, payments["url"], mail["url"], environ, hub)
+
+
+def directory(environ: Mapping[str, str]) -> Path:
+    """Where the data is, as it is called from anywhere: a relative name would be another, empty hub elsewhere."""
+    return Path(environ.get("HUB_VAR_DIR", "var")).absolute()
+
+
+def as_typed(environ: Mapping[str, str]) -> str:
+    """Settings as a shell takes them."""
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in environ.items())
 
 
 def _started(
