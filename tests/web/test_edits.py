@@ -5,7 +5,7 @@ import orjson
 from hub.domain.access import Role, Scope
 from hub.services.submit import JobRequest
 from tests.web.conftest import Query
-from tests.web.people import town
+from tests.web.people import hidden, town
 
 ARGS = {"to": "ada@example.com", "amount": 7, "note": ""}
 
@@ -40,4 +40,39 @@ async def test_whoever_proposed_an_edit_is_told_that_another_person_has_to_appro
         assert approved.status == 303
         assert await query("SELECT state, args ->> 'amount' FROM jobs WHERE id = $1", job) == [
             ("queued", "8")
+        ]
+
+
+async def test_what_was_shown_is_put_in_place_and_nothing_else(
+    database_url: str, redis_url: str, query: Query
+) -> None:
+    """Beside what changes there is no box that could say something else; going back keeps the text, and changes nothing."""
+    async with town(database_url, redis_url) as there:
+        job = there.hub.new_id()
+        await query(
+            "INSERT INTO jobs (id, name, args, queue, priority, state, reason, run_at, settled_at, correlation_id, attempt)"
+            " VALUES ($1, 'registry.send_receipt', $2, 'default', 5, 'failed', 'rejected', now(), now(), 'c', 1)",
+            job,
+            orjson.dumps(ARGS).decode(),
+        )
+        page = f"/console/jobs/{job}/edit"
+        ada = await there.logged_in(Role.OPERATOR)
+        args = orjson.dumps({**ARGS, "amount": 1008}).decode()
+        shown = await ada.form(page, page, args=args, reason="a slip")
+        assert "<textarea" not in shown.body.decode()
+        seen = hidden(shown, page)
+        assert seen["args"] == args
+        back = await ada.post(page, {**seen, "again": "yes"})
+        assert (back.status, "1008" in back.body.decode(), "<textarea" in back.body.decode()) == (
+            200, True, True,
+        )  # fmt: skip
+        changed = orjson.dumps({**ARGS, "amount": 77}).decode()
+        await ada.post(page, {**hidden(back, page), "args": changed, "reason": "a slip"})
+        assert await query("SELECT state, args ->> 'amount' FROM jobs WHERE id = $1", job) == [
+            ("failed", "7")
+        ]
+        made = await ada.post(page, {**seen, "meant": "yes"})
+        assert made.status == 303
+        assert await query("SELECT state, args ->> 'amount' FROM jobs WHERE id = $1", job) == [
+            ("queued", "1008")
         ]

@@ -24,9 +24,11 @@ async def show(visit: Visit) -> web.StreamResponse:
 
 
 async def post(visit: Visit) -> web.StreamResponse:
-    """Show what would change; once that was seen, and is meant, change it."""
+    """Show what would change; once that was seen, and is meant, change it; or go back to the text."""
     job, text = id_in(visit.request, "job"), visit.form.get("args", "")
     version = visit.field("version") or ""
+    if visit.field("again") is not None:
+        return await _page(visit, job, text, version)
     try:
         wanted = Wanted(
             visit.field("reason") or "",
