@@ -87,6 +87,10 @@ class Inbox:
             raise NotFound(f"there is no error group {signature[:100]!r}", code="unknown_error_group")
         return _detail(file)
 
+    async def has(self, signature: str) -> bool:
+        """Whether there is this group: jobs wait for a breaker, say, under a name that no failure was counted by."""
+        return await self._store.has(signature)
+
     async def tally(self) -> Tally:
         """How many groups there are in each state."""
         counts = await self._store.tally()

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 from playwright.async_api import expect
+from sqlalchemy import text
 
 from hub.domain.access import Principal, Role
 from tests.browser.desk import Desk
@@ -55,6 +56,19 @@ async def test_why_a_job_waits_stands_on_its_page(desk: Desk) -> None:
     assert "No worker that is alive serves the queue payments" in told
     assert "hub worker" in told
     await desk.judge(page)
+
+
+async def test_what_waits_without_having_failed_leads_to_its_like(desk: Desk) -> None:
+    """No group is made where no attempt has failed, as of a breaker that is open: the link leads to the jobs instead."""
+    job, _ = await charge_in_doubt(desk.hub)
+    parked = (
+        "UPDATE jobs SET error_signature = 'b0b0', error_code = 'breaker_open' WHERE id = :id RETURNING 1"
+    )
+    await desk.hub.database.run(text(parked), {"id": job})
+    page = await desk.open(f"/console/jobs/{job}", Look(script=False))
+    await page.get_by_role("link", name="All jobs with this error").click()
+    await page.locator("table").get_by_role("link", name="payments.charge", exact=True).wait_for()
+    desk.check()
 
 
 async def test_the_page_of_a_job_follows_it_to_its_end(desk: Desk) -> None:
@@ -153,8 +167,18 @@ async def test_arguments_are_edited_by_a_form(desk: Desk, look: Look) -> None:
     await page.get_by_label("Arguments, JSON").fill('{"to": "jenny@example.com", "amount": 5}')
     await page.get_by_role("button", name="Show what changes").click()
     assert "jenny@exmaple.com" in await page.locator("#difference").inner_text()
-    await page.get_by_role("button", name="Put it in place and retry").click()
-    await page.get_by_text("Edited, and queued again").wait_for()
+    # What is shown is what is meant: there is nothing beside it that could say something else.
+    assert await page.locator("textarea").count() == 0
+    await page.get_by_role("button", name="Change it again").click()
+    assert await page.get_by_label("Reason").input_value() == "a typing error"
+    assert "jenny@example.com" in await page.get_by_label("Arguments, JSON").input_value()
+    await page.get_by_label("Arguments, JSON").fill('{"to": "jenny@example.com", "amount": 77}')
+    await page.get_by_role("button", name="Show what changes").click()
+    assert "77" in await page.locator("#difference").inner_text()
     desk.troubles = [trouble for trouble in desk.troubles if "422" not in trouble]
     desk.check()
-    assert (await desk.hub.inspect.get_job(PRINCIPAL, job)).args["to"] == "jenny@example.com"
+    await page.get_by_role("button", name="Put it in place and retry").click()
+    await page.get_by_text("Edited, and queued again").wait_for()
+    desk.check()
+    args = (await desk.hub.inspect.get_job(PRINCIPAL, job)).args
+    assert (args["to"], args["amount"]) == ("jenny@example.com", 77)

@@ -96,6 +96,8 @@ SELECT {_COUNTED}, (
 FROM error_groups g WHERE g.signature = :signature
 """)  # noqa: S608 - constants
 
+_THERE = text("SELECT true FROM error_groups WHERE signature = :signature")
+
 # A handful of states over a table that is bounded: see hub.domain.causes.MOST_OF_A_JOB.
 _TALLY = text("SELECT state, lost > 0, count(*) FROM error_groups GROUP BY 1, 2")
 
@@ -192,6 +194,10 @@ class InboxStore:
             return None
         [row] = rows
         return GroupFile(GroupRecord(*row[:_WIDTH]), row[_WIDTH] or {}, row[_WIDTH + 1])
+
+    async def has(self, signature: str) -> bool:
+        """Whether there is this group."""
+        return bool(await self._database.run(_THERE, {"signature": signature}))
 
     async def tally(self) -> dict[tuple[GroupState, bool], int]:
         """How many groups there are by state, and whether a job has failed for good of them."""

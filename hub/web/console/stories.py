@@ -1,6 +1,7 @@
 """One job whole: what happened, why it is not running, whether a retry is safe, and what can be done about it."""
 
 from typing import Any
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from aiohttp import web
@@ -69,7 +70,23 @@ async def _live(visit: Visit, id_: UUID) -> dict[str, Any]:
     job = await visit.hub.inspect.get_job(visit.principal, id_)
     over = job.state in SETTLED
     why = None if over else await visit.hub.why.of(visit.principal, id_)
-    return {"job": job, "why": why, "over": over, "tone": _TONES.get(job.state, "info")}
+    return {
+        "job": job,
+        "why": why,
+        "over": over,
+        "tone": _TONES.get(job.state, "info"),
+        "cause": await _cause(visit, job),
+    }
+
+
+async def _cause(visit: Visit, job: JobDetail) -> str | None:
+    """Where all that failed of the same is shown."""
+    signature = job.error.signature if job.error else None
+    if signature is None or not visit.may(Scope.JOBS_READ_ALL):
+        return None
+    if await visit.hub.inbox.has(signature):
+        return f"/console/inbox/{quote(signature, safe='')}"
+    return f"/console/jobs?{urlencode({'q': f'signature:{signature}'})}"
 
 
 def _cancels(job: JobDetail) -> str | None:
