@@ -1,5 +1,7 @@
 """The inbox, as an operator uses it."""
 
+import pytest
+
 from hub.domain.access import Role
 from hub.domain.inbox import GroupState
 from tests.browser.desk import Desk
@@ -67,6 +69,21 @@ async def test_many_groups_are_moved_at_once(desk: Desk) -> None:
     await page.get_by_role("link", name="three").wait_for()
     assert await page.get_by_role("link", name="two").count() == 0
     await desk.judge(page)
+
+
+@pytest.mark.parametrize("button", ["Acknowledge", "Resolve", "Ignore"])
+async def test_nothing_selected_is_said(desk: Desk, button: str) -> None:
+    """Not that it was done: no group was ticked."""
+    [signature, _] = await groups(desk.hub)
+    page = await desk.open("/console/inbox", Look(script=False))
+    await page.get_by_role("button", name=f"{button} selected").click()
+    await page.get_by_text("Nothing was selected").wait_for()
+    assert await state_of(desk, signature) is GroupState.OPEN
+    # Nor is it carried on to what is done next.
+    await page.get_by_label("card_declined: Your card").check()
+    await page.get_by_role("button", name="Ignore selected").click()
+    await page.get_by_text("Ignored, however often they happen.").wait_for()
+    desk.check()
 
 
 async def test_the_inbox_is_filtered_by_text(desk: Desk) -> None:

@@ -85,13 +85,22 @@ def _fits(action: GroupAction, view: str) -> bool:
 
 async def move_many(visit: Visit) -> web.StreamResponse:
     """Move every group that was selected; one that somebody else has just moved is left as it is."""
-    action = _action(visit)
-    for signature in dict.fromkeys(visit.form.getall("signature", [])[:_MOST_MOVED]):
-        try:
-            await visit.hub.inbox.act(visit.principal, signature, action, reason=visit.field("reason"))
-        except (Conflict, NotFound):
-            continue
-    return visit.redirect(visit.request.path_qs, f"errors_{_NOTICES[action]}")
+    action, reason = _action(visit), visit.field("reason")
+    selected = dict.fromkeys(visit.form.getall("signature", [])[:_MOST_MOVED])
+    moved = [one for one in selected if await _moved(visit, one, action, reason)]
+    if not selected:
+        told = "no_error_selected"
+    else:
+        told = f"errors_{_NOTICES[action]}" if moved else "errors_as_they_were"
+    return visit.redirect(visit.request.path_qs, told)
+
+
+async def _moved(visit: Visit, signature: str, action: GroupAction, reason: str | None) -> bool:
+    try:
+        await visit.hub.inbox.act(visit.principal, signature, action, reason=reason)
+    except (Conflict, NotFound):
+        return False
+    return True
 
 
 async def show_group(visit: Visit) -> web.StreamResponse:

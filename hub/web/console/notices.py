@@ -23,6 +23,8 @@ NOTICES: Mapping[str, str] = {
     "errors_resolved": "Resolved. They open again by themselves if they come back.",
     "errors_ignored": "Ignored, however often they happen.",
     "errors_reopened": "Open again.",
+    "errors_as_they_were": "Nothing was changed: somebody else has just moved them.",
+    "no_error_selected": "Nothing was selected: tick the failures first.",
     "plan_start": "Started. The first jobs are released within a second.",
     "plan_go": "The rest is released from now on.",
     "plan_pause": "Paused. Nothing more is released; what was runs on.",
