@@ -172,8 +172,10 @@ def told_of_steps(steps: Iterable[StoryStep], redactor: Redactor) -> Iterable[En
             "last_sent_at": one.last_sent_at,
             "past": one.past,
         }
-        ref, again = f"{one.position:09} {one.attempt:09}", "; it was made again later" if one.past else ""
-        yield Entry(one.at, EntryKind.STEP, ref, one.job, f"{_stepped(one)}{again}", one.answered_at, detail)
+        ref, told = f"{one.position:09} {one.attempt:09}", _stepped(one)
+        if one.past:
+            told = f"{told.removesuffix('.')}; it was made again later"
+        yield Entry(one.at, EntryKind.STEP, ref, one.job, told, one.answered_at, detail)
 
 
 def _stepped(one: StoryStep) -> str:  # noqa: PLR0911 - one for each kind

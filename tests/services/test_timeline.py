@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,8 +12,11 @@ from hub import Args, Backoff, JobContext, job
 from hub.domain.access import Scope
 from hub.domain.errors import Invalid, NotFound
 from hub.domain.ids import ApplicationId
+from hub.domain.redaction import Redactor
 from hub.domain.timeline import EntryKind
+from hub.infra.store.stories import StoryStep
 from hub.services.edits import Wanted
+from hub.services.telling import told_of_steps
 from hub.services.timeline import Part
 from hub.services.timeline_views import TimelineEntry, TimelineView
 from tests.services import shop
@@ -181,6 +184,19 @@ async def test_what_a_call_came_to_before_a_retry_by_a_person_is_told_as_well(
     assert steps[0].at < steps[1].at < steps[2].at
     pages = [await told(engine, made, Part(newest_first=True))]
     assert [one.detail["attempt"] for one in of_kind(pages[0], EntryKind.STEP)] == [3, 2, 1]
+
+
+def test_a_sentence_of_a_provider_is_gone_on_with_as_one() -> None:
+    """Its full stop is left out where more follows."""
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    declined = StoryStep(
+        uuid4(), 1, "stripe.charge", "stripe", "create", "rejected", 1, 2, 1, None, "", "call", None, None,
+        "card_declined", "Your card was declined.", at, at, at, past=True,
+    )  # fmt: skip
+    [entry] = told_of_steps([declined], Redactor())
+    assert entry.text == (
+        "step 1: stripe.charge was refused (2 times): Your card was declined; it was made again later"
+    )
 
 
 async def test_what_is_only_read_is_told_at_the_time_it_was_read(engine: Engine, server: shop.Server) -> None:
