@@ -144,7 +144,7 @@ class Doubt:
     """A step that may have been done: it was sent, and never answered.
 
     Attributes:
-        sends: how many times.
+        sends: how many times; what was held back, or found no connection, does not count.
         key: what the provider was given to tell repeats by.
         covered_until: when a repeat under that key stops to be harmless; None if it never was.
         look_up: how to find out at the provider, a sentence; empty if it has not said.

@@ -21,7 +21,7 @@ from hub.domain.effects import (
     is_covered,
     resume,
 )
-from hub.domain.errors import CallError, Declined, Invalid, Rejected, StepsChanged, UncertainEffect
+from hub.domain.errors import CallError, Declined, Invalid, NotSent, Rejected, StepsChanged, UncertainEffect
 from hub.domain.providers import A, Operation, R
 from hub.infra.store.steps import RecordedStep, StepRecord
 from hub.services.attempt import Attempt, as_json
@@ -148,7 +148,9 @@ class _Call:
             now=attempt.now(),
             kept_for=self._kept_for,
         )
-        await attempt.tools.ledger.write(record(begun.becoming(certainty), sending=False, failure=failure))
+        unsent = isinstance(error, NotSent)
+        line = record(begun.becoming(certainty), sending=False, failure=failure, unsent=unsent)
+        await attempt.tools.ledger.write(line)
         if certainty is Certainty.UNKNOWN and (doubt := self._doubt(begun)):
             raise doubt from error
 

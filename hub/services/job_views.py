@@ -155,7 +155,7 @@ class StepView:
         provider: who was called; null for the job's own steps.
         effect: what it changes in the world.
         certainty: what is known: `not_sent`, `unknown` (sent, no answer; of a wait: not over), `confirmed` or `rejected`.
-        sends: how many times it was sent.
+        sends: how many times it was sent; a call that was not made, as of a provider whose breaker is open, does not count.
         serial: how many times it was begun anew after a definite refusal.
         attempt: the attempt that wrote it last.
         idempotency_key: the key the provider was given; look it up there.

@@ -14,7 +14,7 @@ class DoubtView:
         position: its place in the order of the job's code.
         name: the provider's operation.
         provider: who was called.
-        sends: how many times it was sent.
+        sends: how many times it was sent; a call that was not made, as of a provider whose breaker is open, does not count.
         idempotency_key: the key the provider was given; look it up there.
         first_sent_at: when that key was first used.
         covered_until: until when a repeat under that key is harmless; null if it never was.

@@ -45,7 +45,6 @@ class Step:
     position: int
     provider: str
     certainty: str
-    sends: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ SELECT j.id, j.event_id, j.name, j.state, j.reason, j.attempt, j.failures, j.cre
 FROM jobs j LEFT JOIN events e ON e.id = j.event_id ORDER BY j.id
 """
 _ATTEMPTS = "SELECT job_id, number, outcome, started_at, finished_at, worker_id, error_code FROM attempts ORDER BY job_id, number"
-_STEPS = "SELECT job_id, position, provider, certainty, sends FROM steps ORDER BY job_id, position"
+_STEPS = "SELECT job_id, position, provider, certainty FROM steps ORDER BY job_id, position"
 
 
 async def close(injector: Injector, sent: Sequence[Sent], lease: float) -> Books:
@@ -166,7 +165,7 @@ def _jobs(
     steps_of: dict[object, list[Step]] = {}
     for row in steps:
         steps_of.setdefault(row["job_id"], []).append(
-            Step(row["position"], row["provider"], row["certainty"], row["sends"])
+            Step(row["position"], row["provider"], row["certainty"])
         )
     return [
         Job(

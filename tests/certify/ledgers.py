@@ -41,7 +41,7 @@ def job(reference: str, kind: Input = Input.CHARGE) -> Job:
         0.55,
         2.0,
         (attempt(),),
-        (Step(1, provider, "confirmed", 1),),
+        (Step(1, provider, "confirmed"),),
     )
 
 
@@ -53,7 +53,7 @@ def uncertain(reference: str) -> Job:
         reason="uncertain",
         failures=1,
         attempts=(attempt(outcome="uncertain"),),
-        steps=(Step(1, "courier", "unknown", 1),),
+        steps=(Step(1, "courier", "unknown"),),
     )
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from hub import Args, Backoff, CallError, Declined, Fail, JobContext, NoAnswer, Rejected, job
 from hub.domain.errors import Conflict
+from hub.infra.store.steps import StepRecord, StepStore
 from hub.services.ledger import Superseded
 from tests.services import shop
 from tests.services.conftest import Start
@@ -93,6 +96,51 @@ async def test_an_unanswered_step_is_repeated_under_its_key(start: Start, server
     assert server.items == {"book": 1}
     [step] = await engine.steps(made)
     assert (step.sends, step.certainty) == (2, "confirmed")
+
+
+@job(retry=SOON)
+async def look(ctx: JobContext, args: shop.Order) -> int:
+    return (await ctx.call(shop.look, item=args.item)).number
+
+
+@pytest.mark.parametrize("kind", ["charge", "look"])
+async def test_what_was_never_sent_is_not_counted(start: Start, server: shop.Server, kind: str) -> None:
+    """While a breaker is open a job asks again and again; whoever judges a charge reads how often it was sent."""
+    engine = await start(charge, look)
+    made = await engine.submit(f"test_steps.{kind}")
+    breaker = engine.hub.breakers.of("shop")
+    server.answers = [server.do_and_vanish, says(429)]
+    counted = []
+    for calls in (False, False, True, False, True, False, True):
+        breaker.close() if calls else breaker.open_until(engine.hub.breakers.clock() + 60)
+        await engine.work()
+        counted += [(step.sends, step.certainty) for step in await engine.steps(made)]
+        await engine.pass_time()
+    assert [sends for sends, _ in counted] == [0, 0, 1, 1, 2, 2, 3]
+    assert (len(server.requests), counted[-1]) == (3, (3, "confirmed"))
+
+
+async def test_a_line_that_is_written_twice_counts_once(
+    start: Start, server: shop.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer is written until it is known to be: the first time may have been kept, too."""
+    record = StepStore.record
+
+    async def again(store: StepStore, lines: Sequence[StepRecord]) -> set[tuple[UUID, int, int]]:
+        written = await record(store, lines)
+        return written if any(line.sending for line in lines) else await record(store, lines)
+
+    monkeypatch.setattr(StepStore, "record", again)
+    engine = await start(charge, look)
+    made = {kind: await engine.submit(f"test_steps.{kind}") for kind in ("charge", "look")}
+    server.answers = [server.do_and_vanish, server.do_and_vanish]
+    breaker = engine.hub.breakers.of("shop")
+    for calls in (True, False, True):
+        breaker.close() if calls else breaker.open_until(engine.hub.breakers.clock() + 60)
+        await engine.work()
+        await engine.pass_time()
+    sends = {kind: (await engine.steps(one))[0].sends for kind, one in made.items()}
+    assert (len(server.requests), sends) == (4, {"charge": 2, "look": 2})
 
 
 async def test_beyond_the_window_a_person_decides(start: Start, server: shop.Server) -> None:

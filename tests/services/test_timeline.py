@@ -199,6 +199,24 @@ def test_a_sentence_of_a_provider_is_gone_on_with_as_one() -> None:
     )
 
 
+async def test_a_call_that_was_held_back_is_told_after_a_retry_as_well(
+    engine: Engine, server: shop.Server
+) -> None:
+    """It was not sent, and is not counted as such; that it was to be is known all the same."""
+    made = await engine.submit("test_timeline.pay")
+    breaker = engine.hub.breakers.of("shop")
+    breaker.open_until(engine.hub.breakers.clock() + 60)
+    await engine.work()
+    await engine.hub.operate.retry(engine.principal, made)
+    breaker.close()
+    await engine.work()
+    assert [one.text for one in of_kind(await told(engine, made), EntryKind.STEP)] == [
+        "step 1: shop POST /charges was not sent: shop has been failing: not called; it was made again later",
+        "step 1: shop POST /charges was called, and is confirmed",
+    ]
+    assert len(server.requests) == 1
+
+
 async def test_what_is_only_read_is_told_at_the_time_it_was_read(engine: Engine, server: shop.Server) -> None:
     """Though nothing is on record of it before its answer is: after the retry of a person, and of the hub."""
     made = await engine.submit("test_timeline.look")

@@ -42,7 +42,7 @@ DOUBTED = """
     WHERE m.in_the_dark AND s.job_id = m.id AND s.certainty = 'unknown'
 """
 
-# What the ledger says of calls that were made and may be made again, which are written over their lines: of those that are
+# What the ledger says of calls that were tried and may be made again, which are written over their lines: of those that are
 # confirmed, what changes nothing is asked anew where the job has another question.
 KEPT = """
     INSERT INTO past_steps (job_id, position, attempt, name, provider, effect, certainty, serial, sends, idempotency_key, digest,
@@ -50,7 +50,7 @@ KEPT = """
     SELECT s.job_id, s.position, s.attempt, s.name, s.provider, s.effect, s.certainty, s.serial, s.sends, s.idempotency_key,
         s.digest, s.kind, s.answer, s.error_code, s.error_message, s.first_sent_at, s.last_sent_at, s.answered_at
     FROM moved m JOIN steps s ON s.job_id = m.id
-    WHERE s.provider IS NOT NULL AND s.sends > 0 AND (s.certainty <> 'confirmed' OR s.effect = 'read')
+    WHERE s.provider IS NOT NULL AND (s.sends > 0 OR s.error_code IS NOT NULL) AND (s.certainty <> 'confirmed' OR s.effect = 'read')
     ON CONFLICT DO NOTHING
 """
 

@@ -19,6 +19,7 @@ class StepRecord:
 
     Attributes:
         sending: it is about to be sent, or to be waited for; the database's clock says when.
+        unsent: what was to be sent was not, and does not count as sent.
         planned: of a call that is made later, if at all: which, and with what. JSON.
     """
 
@@ -30,6 +31,7 @@ class StepRecord:
     sending: bool
     answer: str | None = field(default=None, repr=False)
     failure: Failure | None = None
+    unsent: bool = False
     planned: str | None = field(default=None, repr=False)
 
 
@@ -56,6 +58,12 @@ class Progress:
 
 # A line of a call that is sent once more: what changes nothing is written only with its answer, once in an attempt.
 _SENT_AGAIN = "(excluded.answered_at IS NULL OR s.provider IS NOT NULL AND s.attempt <> excluded.attempt)"
+# How often it was sent, as far as is known: counted before it is, and taken back once where it certainly was not.
+_SENDS = f"""s.sends + CASE
+            WHEN excluded.sends = 0 AND s.attempt = excluded.attempt AND s.answered_at IS NULL THEN -1
+            WHEN excluded.sends = 1 AND {_SENT_AGAIN} THEN 1
+            ELSE 0
+        END"""
 # The row of the job is locked while a step is written, so that a rescue and a step cannot both win.
 _RECORD = text(f"""
 WITH input AS (
@@ -63,9 +71,9 @@ WITH input AS (
         CAST(CAST(:provider AS text) AS text[]), CAST(CAST(:effect AS text) AS text[]), CAST(CAST(:certainty AS text) AS text[]), CAST(CAST(:serial AS text) AS int[]),
         CAST(CAST(:key AS text) AS text[]), CAST(:digest AS bytea[]), CAST(CAST(:sending AS text) AS boolean[]),
         CAST(CAST(:answer AS text) AS text[]), CAST(CAST(:code AS text) AS text[]), CAST(CAST(:message AS text) AS text[]), CAST(CAST(:error AS text) AS text[]),
-        CAST(CAST(:kind AS text) AS text[]), CAST(CAST(:planned AS text) AS text[]))
+        CAST(CAST(:kind AS text) AS text[]), CAST(CAST(:unsent AS text) AS boolean[]), CAST(CAST(:planned AS text) AS text[]))
     AS i(job, attempt, position, name, provider, effect, certainty, serial, key, digest, sending, answer, code,
-         message, error, kind, planned)
+         message, error, kind, unsent, planned)
 ), held AS (
     SELECT j.id, j.attempt, j.generation FROM jobs j JOIN input i ON j.id = i.job AND j.attempt = i.attempt
     WHERE j.state = 'running' AND j.worker_id = :worker
@@ -75,7 +83,7 @@ WITH input AS (
         idempotency_key, digest, kind, planned, answer, error_code, error_message, error_kind, first_sent_at, last_sent_at,
         answered_at)
     SELECT i.job, i.position, i.name, i.provider, i.effect, i.certainty, i.serial, h.generation, i.attempt,
-        CASE WHEN i.kind = 'undo' AND NOT i.sending THEN 0 ELSE 1 END,
+        CASE WHEN i.unsent OR i.planned IS NOT NULL THEN 0 ELSE 1 END,
         i.key, i.digest, i.kind, CAST(i.planned AS jsonb), CAST(i.answer AS jsonb), i.code, i.message, i.error,
         clock_timestamp(), clock_timestamp(), CASE WHEN NOT i.sending THEN clock_timestamp() END
     FROM input i JOIN (SELECT DISTINCT id, attempt, generation FROM held) h ON h.id = i.job AND h.attempt = i.attempt
@@ -84,7 +92,7 @@ WITH input AS (
         attempt = excluded.attempt, idempotency_key = excluded.idempotency_key, digest = excluded.digest,
         answer = excluded.answer, error_code = excluded.error_code, error_message = excluded.error_message,
         error_kind = excluded.error_kind, answered_at = excluded.answered_at,
-        sends = s.sends + CASE WHEN {_SENT_AGAIN} THEN 1 ELSE 0 END,
+        sends = {_SENDS},
         last_sent_at = CASE WHEN {_SENT_AGAIN} THEN excluded.last_sent_at ELSE s.last_sent_at END,
         first_sent_at = CASE WHEN excluded.serial > s.serial OR s.certainty = 'not_sent' AND excluded.answered_at IS NULL
                              THEN excluded.first_sent_at ELSE s.first_sent_at END
@@ -174,5 +182,6 @@ def _columns(records: Sequence[StepRecord]) -> dict[str, Any]:
         "message": literal([r.failure.message if r.failure else None for r in records]),
         "error": literal([r.failure.kind if r.failure else None for r in records]),
         "kind": literal([r.step.kind.value for r in records]),
+        "unsent": literal([r.unsent for r in records]),
         "planned": literal([r.planned for r in records]),
     }
