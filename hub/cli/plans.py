@@ -24,6 +24,7 @@ from hub.services.plans import PlanRequest
 
 from .commands import Group
 from .desk import Desk, at_desk
+from .errors import Exit
 from .options import as_json as json_option
 from .options import cursor as cursor_option
 from .options import limit as limit_option
@@ -35,7 +36,9 @@ _DEFAULTS = Settings()
 
 plan_argument = click.argument("plan", metavar="ID", type=click.UUID)
 watch_option = click.option(
-    "--watch", is_flag=True, help="Stay, and show how it goes, until it stands still."
+    "--watch",
+    is_flag=True,
+    help="Stay, and show how it goes, until it stands still: exit code 1 if it stopped by itself or was aborted.",
 )
 
 
@@ -151,6 +154,7 @@ def show(*, plan: UUID, watch: bool, as_json: bool) -> None:
         print_json(seen)
     else:
         _print_plan(seen)
+    _end(seen, watched=watch)
 
 
 @plans.command()
@@ -195,6 +199,7 @@ def _telling(command: Command, name: str, help_text: str, *, watchable: bool = F
             print_json(seen)
         else:
             print_line(f"{seen.action} plan {seen.id}: {seen.text}.")
+        _end(seen, watched=watch)
 
     decorators: list[Callable[[Any], Any]] = [json_option, reason_option, plan_argument]
     if watchable:
@@ -218,10 +223,20 @@ _telling(
 _telling(Command.ABORT, "abort", "End a plan for good; what was released runs on.")
 
 
+def _end(plan: PlanView, *, watched: bool) -> None:
+    # Whoever waits for what becomes of it, as a script does, learns it by the exit code.
+    if watched and plan.state in {PlanState.STOPPED, PlanState.ABORTED}:
+        raise click.exceptions.Exit(Exit.REFUSED)
+
+
 async def _after(desk: Desk, plan: UUID, *, watch: bool, as_json: bool) -> PlanView:
     if watch:
         await watched(lambda: desk.plans.get(plan), quiet=as_json)
     return await desk.plans.get(plan)
+
+
+def _because(plan: PlanView) -> str:
+    return f": {plan.halt_reason}" if plan.halt_reason else ""
 
 
 def _row(plan: PlanView) -> Sequence[object]:
@@ -251,6 +266,7 @@ def _print_plan(plan: PlanView) -> None:
             ("created", f"by {plan.created_by}"),
             ("started", plan.started_by and f"by {plan.started_by}"),
             ("approved", plan.approved_by and f"by {plan.approved_by}"),
+            (plan.state, plan.halted_by and f"by {plan.halted_by}{_because(plan)}"),
             ("canary", settings.canary or "none"),
             ("rate", f"{settings.rate:g} a second, {settings.max_in_flight} in flight at most"),
             ("stops", f"above {settings.stop_above:.0%} failures"),

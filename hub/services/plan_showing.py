@@ -47,6 +47,8 @@ def plan_view(plan: PlanRecord) -> PlanView:
         judgement=plan.judgement,
         held_up=plan.held_up,
         held_up_since=plan.held_up_since,
+        halted_by=plan.halted[0] if plan.halted else None,
+        halt_reason=plan.halted[1] if plan.halted else None,
         commands=list(commands_of(plan.state)),
         created_at=plan.created_at,
         started_at=plan.started_at,

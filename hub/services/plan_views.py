@@ -102,6 +102,8 @@ class PlanView:
         judgement: what was found when it was judged last.
         held_up: why nothing is released right now, though it goes on.
         held_up_since: since when.
+        halted_by: who has paused or aborted it, where it stands so.
+        halt_reason: why, if that was said.
         commands: what a person may tell it now.
         created_at: when the dry run was made.
         started_at: when it was started.
@@ -130,6 +132,8 @@ class PlanView:
     judgement: str | None
     held_up: str | None
     held_up_since: datetime | None
+    halted_by: str | None
+    halt_reason: str | None
     commands: list[Command]
     created_at: datetime
     started_at: datetime | None

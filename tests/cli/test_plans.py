@@ -2,6 +2,9 @@
 
 import csv
 import io
+import re
+
+import pytest
 
 from hub.cli.errors import Exit
 from tests.cli.conftest import Cli
@@ -37,7 +40,29 @@ def test_a_dry_run_is_told_and_started(cli: Cli, environ: dict[str, str]) -> Non
     assert cli("plans", "stop", plan, "--json").json["state"] == "paused"
     assert cli("plans", "show", plan, "--watch", "--json").json["state"] == "paused"
     assert "aborted by a person" in cli("plans", "abort", plan, "--reason", "enough").out
+    shown = cli("plans", "show", plan)
+    assert re.search(r"aborted +by cli:\w+: enough *\n", shown.out)
+    assert shown.code == Exit.OK
     assert plan in cli("plans", "list", "--state", "aborted").out
+
+
+@pytest.mark.parametrize(
+    ("becomes", "code"), [("finished", Exit.OK), ("stopped", Exit.REFUSED), ("aborted", Exit.REFUSED)]
+)
+def test_whoever_watches_learns_by_the_exit_code_that_it_did_not_go_well(
+    cli: Cli, environ: dict[str, str], becomes: str, code: Exit
+) -> None:
+    """Scripts go on with what was retried; without --watch the code says that the command was taken."""
+    failed(environ, 1)
+    plan = cli("plans", "create", "state:failed", "--json").json["id"]
+    ended = "now()" if becomes != "stopped" else "NULL"
+    sql(
+        environ["HUB_DATABASE_URL"],
+        f"UPDATE plans SET state = '{becomes}', ended_at = {ended}, judgement = 'as it went'",  # noqa: S608 - of this test
+    )
+    assert cli("plans", "show", plan, "--watch", "--json").code == code
+    assert cli("plans", "show", plan, "--watch").code == code
+    assert cli("plans", "show", plan).code == Exit.OK
 
 
 def test_a_report_has_a_line_for_each_job(cli: Cli, environ: dict[str, str]) -> None:

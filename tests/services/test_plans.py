@@ -24,6 +24,7 @@ from hub.infra.store.plan_releases import UPCOMING
 from hub.infra.store.plan_snapshots import PlanSnapshots
 from hub.infra.store.plan_ticks import AHEAD, PlanTickStore
 from hub.infra.store.plans import PlanStore
+from hub.services.operate import actor_of
 from hub.services.plan_views import PlanView
 from hub.services.plans import PlanRequest
 from hub.services.timeline import Part
@@ -641,11 +642,14 @@ async def test_what_is_aborted_releases_nothing_more_and_still_reports(
     jobs = await submit(engine, server, 6)
     made = await plan(engine, Settings(canary=2, rate=1000))
     await look(engine)
-    assert (await tell(engine, made, Command.ABORT)).state is PlanState.ABORTED
+    assert made.halted_by is None
+    ended = await engine.hub.plans.command(engine.principal, made.id, Command.ABORT, reason="enough")
+    assert ended.state is PlanState.ABORTED
     assert await engine.work() == 2
     await look(engine)
     now = await seen(engine, made)
     assert (now.state, now.counts.succeeded, now.counts.pending) == (PlanState.ABORTED, 2, 4)
+    assert (now.halted_by, now.halt_reason) == (actor_of(engine.principal), "enough")
     assert await states(engine, jobs) == {"succeeded": 2, "failed": 4}
     for command in (Command.START, Command.RESUME, Command.PAUSE, Command.GO, Command.ABORT):
         with pytest.raises(Conflict, match="aborted"):

@@ -24,6 +24,7 @@ class PlanRecord:
 
     Attributes:
         verdicts: what the dry run found, as `hub.infra.store.plan_snapshots` writes it.
+        halted: who has paused or aborted it as it stands, and the reason if one was given; empty if nobody has.
         now: the database's clock.
     """
 
@@ -47,6 +48,7 @@ class PlanRecord:
     judgement: str | None
     held_up: str | None
     held_up_since: datetime | None
+    halted: Sequence[str | None]
     now: datetime
 
     @property
@@ -75,8 +77,13 @@ class ItemRecord:
 _PLAN = f"""
     p.id, p.action, p.filter, p.state, p.include_uncertain, p.reason, p.created_by, p.started_by, p.approved_by, p.verdicts,
     p.providers, p.created_at, p.started_at, p.ended_at, p.canary_judged_at, p.judgement, p.held_up, p.held_up_since,
-    clock_timestamp() AS now, {SETTINGS}, {COUNTS}
-"""
+    clock_timestamp() AS now, {SETTINGS}, {COUNTS},
+    CASE WHEN p.state IN ('paused', 'aborted') THEN ARRAY(
+        SELECT unnest(ARRAY[a.actor, a.detail ->> 'reason']) FROM (
+            SELECT * FROM audit_log WHERE subject = CAST(p.id AS text) ORDER BY seq DESC LIMIT 1
+        ) a WHERE a.action IN ('plan.pause', 'plan.abort')
+    ) ELSE '{{}}' END AS halted
+"""  # noqa: S608 - constants
 _ITEM = "i.position, i.job_id, i.state, i.verdict, i.seen, i.generation, i.provider, i.note, i.released_at, i.judged_at, i.ended_at"
 
 _ONE = text(f"SELECT {_PLAN} FROM plans p WHERE p.id = :id")  # noqa: S608 - constants
@@ -194,6 +201,7 @@ def plan_record(row: Any) -> PlanRecord:
         judgement=row.judgement,
         held_up=row.held_up,
         held_up_since=row.held_up_since,
+        halted=row.halted,
         now=row.now,
     )
 
