@@ -5,7 +5,7 @@ lasts, and told when it passes by itself. What comes at about the same time is t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -139,10 +139,25 @@ _MANY: Mapping[AlertKind, str] = MappingProxyType(
 )
 
 
+_OVER: Mapping[AlertKind, str] = MappingProxyType(
+    {
+        AlertKind.BREAKER_OPEN: "it is called again, and the jobs that waited for it go on",
+        AlertKind.WORK_WAITS: "no due job waits for that long any more",
+    }
+)
+
+
 def compose(told: Sequence[Told]) -> Message:
     """One message of all that there is to tell: what is new before what lasts, and that before what is over."""
-    ordered = sorted(told, key=lambda one: (list(Standing).index(one.standing), _URGENCY.index(one.kind)))
+    ordered = sorted(
+        map(_now, told), key=lambda one: (list(Standing).index(one.standing), _URGENCY.index(one.kind))
+    )
     return Message(_headline(ordered), tuple(ordered[:MOST_ITEMS]), max(0, len(ordered) - MOST_ITEMS))
+
+
+def _now(one: Told) -> Told:
+    """With the detail as it is now: what was found when it was raised does not hold of what is over."""
+    return replace(one, detail=_OVER.get(one.kind, "")) if one.standing is Standing.OVER else one
 
 
 def _headline(told: Sequence[Told]) -> str:

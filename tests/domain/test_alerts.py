@@ -1,8 +1,22 @@
 """What people are told, when, and in what words."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hub.domain.alerts import GAP, GATHER, MOST_ITEMS, AlertKind, Standing, Told, compose, is_growing, is_time
+import pytest
+
+from hub.domain.alerts import (
+    GAP,
+    GATHER,
+    MOST_ITEMS,
+    PASSING,
+    AlertKind,
+    Standing,
+    Told,
+    compose,
+    is_growing,
+    is_time,
+)
 
 NOW = datetime(2027, 1, 31, 9, 0, tzinfo=UTC)
 FIVE = timedelta(minutes=5)
@@ -39,6 +53,15 @@ def test_what_is_new_comes_before_what_lasts_and_what_is_over() -> None:
         "a fails, money may have moved; still: due work of email waits; over: stripe is not called"
     )
     assert [item.standing for item in message.items] == ["new", "new", "still", "over"]
+
+
+@pytest.mark.parametrize("kind", sorted(PASSING))
+def test_what_is_over_is_not_told_as_if_it_lasted(kind: AlertKind) -> None:
+    """Its detail was true when it was raised, and is not any more."""
+    raised = Told(kind, Standing.STILL, "stripe is not called", "its jobs wait", "/console")
+    lasts, over = compose([raised, replace(raised, standing=Standing.OVER)]).items
+    assert lasts.detail == "its jobs wait"
+    assert over.detail not in {"", raised.detail}
 
 
 def test_a_message_waits_for_what_comes_at_the_same_time() -> None:
