@@ -61,7 +61,7 @@ def read_web(env: Environment) -> WebConfig:
         public_url=env.parsed(
             "HUB_PUBLIC_URL",
             None,
-            "where people reach the hub, such as https://hub.example.com",
+            "where people reach the hub, such as https://hub.example.com; without it, alerts hold no links",
             site_url,
             shown="where it listens",
         ),
