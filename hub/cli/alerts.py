@@ -18,7 +18,7 @@ from .commands import Group
 from .desk import operator
 from .options import as_json as json_option
 from .options import limit as limit_option
-from .output import age, print_json, print_line, print_table
+from .output import age, print_json, print_line, print_note, print_table
 from .session import Session, session
 
 T = TypeVar("T")
@@ -77,11 +77,12 @@ def list_alerts(*, past: bool, limit: int, as_json: bool) -> None:
 @alerts.command()
 @json_option
 def test(*, as_json: bool) -> None:
-    """Send a test message to every configured channel, by a job each."""
+    """Queue a test message to every configured channel, a job each; `hub jobs show` tells what became of it."""
     tested = at_alerts(lambda alerts, principal: alerts.test(principal))
     if as_json:
         print_json(tested)
         return
+    print_note("Queued, a job for each channel; a worker sends them. What becomes of each:")
     for channel in tested.channels:
         to = f" ({channel.to})" if channel.to else ""
         print_line(f"{channel.channel}{to}: hub jobs show {channel.job}")

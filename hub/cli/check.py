@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from redis import RedisError
 
 from hub.domain.errors import ConfigurationError
 from hub.infra import revisions
+from hub.infra.addresses import allows_private, is_address, is_public
 from hub.infra.queue import ReadyQueue
 from hub.infra.revisions import Standing
 from hub.infra.store.database import Database
@@ -163,5 +165,18 @@ def _credentials(settings: Settings) -> Iterator[Finding]:
         address = provider.base_url or settings.registry.providers[name].base_url
         if not provider.missing and address:
             yield Finding(f"provider {name}", Verdict.OK, address)
+    if _is_refused(settings):
+        found = f"{config.alerts.webhook_url} is no public address, so nothing is sent to it"
+        yield Finding("alerts webhook", Verdict.WARNING, found, "set HUB_HTTP_ALLOW_PRIVATE=1 if it is meant")
     for warning in config.warnings:
         yield Finding("settings", Verdict.WARNING, warning)
+
+
+def _is_refused(settings: Settings) -> bool:
+    """Whether alerts go to an address that is refused; of a name, only resolving it would tell."""
+    url = settings.config.alerts.webhook_url
+    host = urlsplit(url or "").hostname
+    http = settings.config.providers.get("http")
+    if host is None or (http is not None and allows_private(http.revealed())):
+        return False
+    return host == "localhost" or host.endswith(".localhost") or (is_address(host) and not is_public(host))

@@ -1,6 +1,7 @@
 """Which addresses a request may go to when its URL was not written by whoever runs the hub."""
 
 import socket
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -8,6 +9,8 @@ from typing import Any
 _NAT64 = IPv6Network("64:ff9b::/96")
 # RFC 8215: the same, for a network's own use; and RFC 3879: once private, never given out again.
 _LOCAL = (IPv6Network("64:ff9b:1::/48"), IPv6Network("fec0::/10"))
+
+TRUE = frozenset({"1", "true", "yes", "on"})
 
 
 class ForbiddenAddressError(OSError):
@@ -29,6 +32,20 @@ def is_public(text: str) -> bool:
             return False
         address = _inner(address)
     return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def allows_private(credentials: Mapping[str, str]) -> bool:
+    """Whether a provider is configured to be called at addresses that are not public."""
+    return credentials.get("allow_private", "").lower() in TRUE
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, and not a name."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _inner(address: IPv6Address) -> IPv4Address | IPv6Address:

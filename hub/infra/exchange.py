@@ -65,6 +65,7 @@ async def _read(provider: str, response: httpx.Response) -> Answer:
     return Answer(response.status_code, headers, bytes(body[:MAX_ANSWER]))
 
 
+NOT_ALLOWED = "address_not_allowed"
 # Before the connection was handed over to the request: nothing can have left. The first that fits, counts.
 _NOT_SENT: tuple[tuple[type[BaseException], str, str], ...] = (
     (aiohttp.ClientConnectorDNSError, "dns", "the name cannot be resolved"),
@@ -94,7 +95,7 @@ def judge(provider: str, error: Exception) -> CallError:
     """
     cause = error.__cause__ if isinstance(error, httpx.TransportError) and error.__cause__ else error
     if isinstance(cause, aiohttp.ClientConnectorError) and _is_forbidden(cause):
-        return Rejected(f"{provider}: the address is not a public one", code="address_not_allowed")
+        return Rejected(f"{provider}: the address is not a public one", code=NOT_ALLOWED)
     if isinstance(cause, _INVALID_URL):
         return Rejected(f"{provider}: the URL cannot be used", code="invalid_url")
     for kind, code, words in _NOT_SENT:

@@ -20,12 +20,13 @@ from tenacity import (
 )
 
 from hub.domain.effects import Effect
-from hub.domain.errors import BreakerOpen, CallError, NoAnswer, NotSent, Unauthorized
+from hub.domain.errors import BreakerOpen, CallError, NoAnswer, NotSent, Rejected, Unauthorized
 from hub.domain.providers import Answer, Call, HttpRequest, Mail, Operation, Request
 from hub.domain.redaction import Redactor
+from hub.infra.addresses import allows_private
 from hub.infra.breakers import Breakers, Circuit
 from hub.infra.connections import Pools
-from hub.infra.exchange import exchange
+from hub.infra.exchange import NOT_ALLOWED, exchange
 from hub.infra.limits import Gates
 from hub.infra.mailer import Mailer
 
@@ -34,7 +35,6 @@ R = TypeVar("R", bound=BaseModel)
 
 TRIES = 3
 TRYING = 2.0  # seconds that the tries may take together: a longer wait is the job's own schedule's
-TRUE = frozenset({"1", "true", "yes", "on"})
 
 
 class Sender:
@@ -133,13 +133,15 @@ class Sender:
         name = operation.provider.name
         if isinstance(request, Mail):
             return await self._mailer.send(name, request, call, deadline)
-        return await exchange(self._pool(operation, request, call), name, request, deadline)
+        try:
+            return await exchange(self._pool(operation, request, call), name, request, deadline)
+        except Rejected as refused:
+            raise _with_what_allows(refused, operation) from None
 
     def _pool(
         self, operation: Operation[Any, Any], request: HttpRequest, call: Call
     ) -> httpx.AsyncBaseTransport:
-        allowed = call.credentials.get("allow_private", "").lower() in TRUE
-        if not _is_configured(request, call) and not allowed:
+        if not _is_configured(request, call) and not allows_private(call.credentials):
             return self._pools.public
         # A kept connection may be closed by the other side just as we write, which leaves us not knowing. Where a
         # repeat is harmless that costs a retry; where it is not, a new connection costs less than a person's time.
@@ -161,6 +163,14 @@ def _request(operation: Operation[A, Any], args: A, call: Call) -> Request:
     if isinstance(request, HttpRequest) and not urlsplit(request.url).netloc:
         raise Unauthorized(f"HUB_{name}_BASE_URL is not set", code="not_configured")
     return request
+
+
+def _with_what_allows(refused: Rejected, operation: Operation[Any, Any]) -> Rejected:
+    """The same, with the setting that would allow the address, where the provider has one."""
+    if refused.code != NOT_ALLOWED or "allow_private" not in operation.provider.settings:
+        return refused
+    setting = f"HUB_{operation.provider.name.upper()}_ALLOW_PRIVATE"
+    return Rejected(f"{refused}; {setting}=1 lets the hub call it", code=refused.code)
 
 
 def _is_configured(request: HttpRequest, call: Call) -> bool:

@@ -36,7 +36,8 @@ def test_a_test_message_is_a_job_for_each_channel(cli: Cli, environ: dict[str, s
     assert "abcdefghijklmnop" not in ended.out
     [job] = cli("jobs", "list", "--queue", "alerts", "--json").json["items"]
     assert job["job"] == "alerts.to_slack"
-    assert job["id"] in ended.out
+    assert f"hub jobs show {job['id']}" in ended.out
+    assert "Queued" in ended.err
 
 
 def test_without_a_channel_it_says_what_to_set(cli: Cli) -> None:

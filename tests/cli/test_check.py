@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from hub.cli.errors import Exit
@@ -87,6 +88,27 @@ def test_a_redis_that_forgets_when_it_is_full_is_warned_of(cli: Cli, redis_url: 
             redis.config_set("maxmemory-policy", "noeviction")
     assert ended.code == Exit.OK
     assert verdicts(ended)["Redis"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "warnings"),
+    [
+        ("http://localhost:9000/hook", "", 1),
+        ("http://10.0.0.7/hook", "", 1),
+        ("http://[::1]/hook", "no", 1),
+        ("http://10.0.0.7/hook", "1", 0),
+        ("https://93.184.215.14/hook", "", 0),
+        ("https://hooks.internal/hook", "", 0),
+    ],
+)
+def test_alerts_that_would_be_refused_their_address_are_warned_of(
+    cli: Cli, url: str, allowed: str, warnings: int
+) -> None:
+    """With the setting that allows it; a name is not looked up."""
+    more = {"HUB_HTTP_ALLOW_PRIVATE": allowed} if allowed else {}
+    ended = cli("check", HUB_ALERTS_WEBHOOK_URL=url, HUB_HTTP_SIGNING_SECRET="whsec_c2VjcmV0", **more)
+    assert ended.code == Exit.OK
+    assert ended.out.count("set HUB_HTTP_ALLOW_PRIVATE=1") == warnings
 
 
 def test_embedded_servers_are_started_to_be_looked_at(bare_cli: Cli, var_dir: Path) -> None:

@@ -104,6 +104,7 @@ async def test_the_guard_looks_at_the_address_that_is_connected_to(
         with pytest.raises(Rejected) as caught:
             await sender.send(operation, args, _call())
     assert caught.value.code in {"address_not_allowed", "invalid_url"}
+    assert ("HUB_HTTP_ALLOW_PRIVATE" in str(caught.value)) is (caught.value.code == "address_not_allowed")
     assert server.connections == 0
 
 
