@@ -1,5 +1,7 @@
 """Commands as the hub has them: imported when asked for, each with --debug."""
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,12 +17,32 @@ class Options:
     debug: bool = False
 
 
+# `-state:failed`: a search for what is not so, which looks like an option.
+_NEGATED = re.compile(r"-\w+:.+", re.DOTALL)
+
+
 class Command(click.Command):
     """A command that knows --debug, so that it may stand at the end of the line, where one adds it."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.params.append(_debug_option())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Lead on where something that is right elsewhere was given."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if not (negated := [arg for arg in given if _NEGATED.fullmatch(arg)]):
+                raise
+            hint = f"What is searched for stands behind --: {ctx.command_path} -- {shlex.quote(negated[0])}"
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+        except click.BadParameter as error:
+            if any("…" in arg for arg in given):
+                hint = "The console shortens ids: the whole one stands in the address of its page."
+                raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+            raise
 
 
 class Group(click.Group):

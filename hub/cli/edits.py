@@ -11,6 +11,7 @@ from hub.services.edits import Wanted
 
 from .commands import Command
 from .desk import Desk, at_desk
+from .errors import Failure
 from .options import as_json as json_option
 from .output import print_json, print_line, print_note, print_table
 
@@ -73,7 +74,7 @@ def edit(
     if dry_run:
         return
     if not yes:
-        click.confirm("Put it in place and retry the job?", abort=True, err=True)
+        _require_yes()
     wanted = Wanted(reason, changes=dict(changes), version=shown.version, decided=decided)
 
     async def apply(desk: Desk) -> EditView:
@@ -86,6 +87,16 @@ def edit(
         print_line(f"Proposed as edit {made.number}: it is applied when another operator approves it.")
     else:
         print_line(f"Edited, and queued again with the new arguments (edit {made.number}).")
+
+
+def _require_yes() -> None:
+    try:
+        agreed = click.confirm("Put it in place and retry the job?", err=True)
+    except click.Abort:
+        click.echo(err=True)
+        raise Failure("nothing was changed: it takes a person who says yes, or --yes") from None
+    if not agreed:
+        raise Failure("nothing was changed")
 
 
 def _show(edit: EditView) -> None:

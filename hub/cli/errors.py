@@ -6,7 +6,7 @@ from typing import IO, Any
 
 import click
 
-from hub.domain.errors import ConfigurationError, HubError, Refusal, Unavailable
+from hub.domain.errors import ConfigurationError, HubError, Problem, Refusal, Unavailable
 
 
 class Exit(IntEnum):
@@ -17,6 +17,19 @@ class Exit(IntEnum):
     USAGE = 2  # the command was not understood
     CONFIGURATION = 3  # settings, or the database's schema
     UNAVAILABLE = 4  # a store or a server is away
+
+
+# The commands that list what there is, by the code of the refusal.
+LISTED = {
+    "unknown_error_group": "errors",
+    "unknown_event_id": "events",
+    "unknown_job_id": "jobs",
+    "unknown_key": "keys",
+    "unknown_plan_id": "plans",
+    "unknown_provider": "providers",
+    "unknown_queue": "queues",
+    "unknown_view_id": "views",
+}
 
 
 class Failure(click.ClickException):
@@ -56,10 +69,25 @@ def explain(error: Exception) -> click.ClickException:
     if isinstance(error, Unavailable):
         return Failure(str(error), "Is it running? `hub check` tells more.", code=Exit.UNAVAILABLE)
     if isinstance(error, Refusal):
-        return Failure("\n     ".join([str(error), *(problem.message for problem in error.problems)]))
+        said = str(error)
+        others = [problem for problem in error.problems if problem.message not in said]
+        return Failure("\n     ".join([said, *map(_problem, others)]), _list_of(error.code))
     if isinstance(error, HubError):
         return Failure(str(error))
     return _unforeseen(error)
+
+
+def _list_of(code: str) -> str | None:
+    listed = LISTED.get(code)
+    return f"`hub {listed} list` lists what there is." if listed else None
+
+
+def _problem(problem: Problem) -> str:
+    """What is wrong, after its place in what was given; that arguments come by a request is no matter here."""
+    place = problem.pointer.removeprefix("/query").removeprefix("/args")
+    if place.startswith("/set/"):
+        place = place.removeprefix("/set/").replace("~1", "/").replace("~0", "~")
+    return f"{place}: {problem.message}" if place else problem.message
 
 
 def _misconfigured(error: ConfigurationError) -> Failure:

@@ -1,6 +1,7 @@
 """`hub jobs`."""
 
 import time
+from io import StringIO
 from uuid import uuid4
 
 import pytest
@@ -46,7 +47,23 @@ def test_jobs_are_found_by_a_search(cli: Cli, environ: dict[str, str]) -> None:
     assert ids(cli, "order:7", "--state", "failed") == []
     assert "did you mean state:?" in cli("jobs", "list", "stat:failed").err
     refused = cli("jobs", "list", "state:faild")
-    assert (refused.code, "did you mean failed?" in refused.err) == (Exit.REFUSED, True)
+    assert (refused.code, refused.err.count("did you mean failed?")) == (Exit.REFUSED, 1)
+
+
+def test_what_looks_like_an_option_and_is_a_search_is_led_on(cli: Cli) -> None:
+    """A minus says "not" in a search; a line that holds no search is refused as ever."""
+    refused = cli("jobs", "list", "--limit", "5", "-state:failed")
+    assert refused.code == Exit.USAGE
+    assert "hub jobs list -- -state:failed" in refused.err
+    assert cli("jobs", "list", "--", "-state:failed").code == Exit.OK
+    assert "stands behind" not in cli("jobs", "list", "-x").err
+
+
+def test_an_id_as_the_console_shortens_it_is_told_of(cli: Cli) -> None:
+    """It says where the whole one is."""
+    refused = cli("jobs", "show", "01a2…42dcca96")
+    assert (refused.code, "the address of its page" in refused.err) == (Exit.USAGE, True)
+    assert "the address of its page" not in cli("jobs", "show", "1").err
 
 
 def test_a_long_list_goes_on_where_it_ended(cli: Cli, environ: dict[str, str]) -> None:
@@ -234,14 +251,20 @@ def test_a_hidden_doubt_takes_the_word_that_it_was_looked_up(cli: Cli, environ: 
     assert cli("jobs", "retry", job, "--decided", "--reason", "not in the log").code == Exit.OK
 
 
-def test_arguments_are_edited_when_the_difference_was_seen(cli: Cli, environ: dict[str, str]) -> None:
+def test_arguments_are_edited_when_the_difference_was_seen(
+    cli: Cli, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Shown first, asked before it is done, and told; without a terminal to ask at, `--yes` is needed."""
     job = str(failed(environ))
     line = ("jobs", "edit", job, "--set", "/amount=500", "--reason", "a typing error")
     shown = cli(*line, "--dry-run", "--json").json
     assert [(one["pointer"], one["new"]) for one in shown["changes"]] == [("/amount", 500)]
-    assert cli(*line).code == Exit.REFUSED
+    monkeypatch.setattr("sys.stdin", StringIO())
+    unasked = cli(*line)
+    assert (unasked.code, "it takes a person who says yes, or --yes" in unasked.err) == (Exit.REFUSED, True)
     assert cli("jobs", "show", job, "--json").json["state"] == "failed"
+    wrong = cli("jobs", "edit", job, "--set", "/amount=abc", "--reason", "x", "--yes")
+    assert (wrong.code, "     /amount: Input should be a valid integer" in wrong.err) == (Exit.REFUSED, True)
     assert "queued again with the new arguments (edit 1)" in cli(*line, "--yes").out
     assert cli("jobs", "show", job, "--json").json["args"]["amount"] == 500
     bad = cli("jobs", "edit", job, "--set", "amount=5", "--reason", "x")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import click
 import pytest
 
-from hub.cli.errors import Exit, explain
+from hub.cli.errors import LISTED, Exit, explain
 from hub.cli.root import PLACES, hub
 from hub.domain.errors import ConfigurationError, HubError, Invalid, NotFound, Problem, Unavailable
 from tests.cli.conftest import Cli
@@ -74,7 +74,10 @@ def test_the_version_is_told(bare_cli: Cli) -> None:
     ("error", "code", "told"),
     [
         (NotFound("there is no job 1"), Exit.REFUSED, "there is no job 1"),
-        (Invalid("wrong", problems=(Problem("/a", "must be b"),)), Exit.REFUSED, "wrong\n     must be b"),
+        (Invalid("wrong", problems=(Problem("/a", "must be b"),)), Exit.REFUSED, "wrong\n     /a: must be b"),
+        (Invalid("be b!", problems=(Problem("/a", "be b"),)), Exit.REFUSED, "hub: be b!\n"),
+        (Invalid("wrong", problems=(Problem("/set/~1a~1b", "no"),)), Exit.REFUSED, "\n     /a/b: no"),
+        (NotFound("no", code="unknown_queue"), Exit.REFUSED, "no\n     `hub queues list`"),
         (HubError("went wrong"), Exit.REFUSED, "went wrong"),
         (ConfigurationError("HUB_PORT: no"), Exit.CONFIGURATION, "HUB_PORT: no"),
         (ConfigurationError("one", "two"), Exit.CONFIGURATION, "\n       - one\n       - two"),
@@ -91,6 +94,11 @@ def test_every_error_has_one_message_and_a_code(
     failure.show()
     assert failure.exit_code == code
     assert told in capsys.readouterr().err
+
+
+def test_what_is_not_there_leads_to_a_list(bare_cli: Cli) -> None:
+    """By commands that there are."""
+    assert all(bare_cli(name, "list", "--help").code == Exit.OK for name in LISTED.values())
 
 
 def test_a_traceback_is_shown_only_where_it_is_asked_for(bare_cli: Cli) -> None:
