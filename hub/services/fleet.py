@@ -10,7 +10,7 @@ import orjson
 import structlog
 
 from hub.domain.access import Principal
-from hub.domain.errors import CallError, Conflict, Invalid, NotFound, Problem, Unavailable
+from hub.domain.errors import CallError, Conflict, Invalid, Problem, Unavailable
 from hub.domain.overrides import MAX_UNTIL, Forced, Override
 from hub.domain.providers import Call, Operation, Provider
 from hub.infra.breaker_states import BreakerState
@@ -19,6 +19,7 @@ from hub.infra.store.operations import Audit
 from hub.infra.store.overrides import OverrideStore
 from hub.registry import Registry
 from hub.services.fleet_views import BreakerView, OverrideView, ProbeView, ProviderView, WorkerView
+from hub.services.names import no_such
 from hub.services.operate import actor_of
 from hub.services.overrides import EVERY
 from hub.services.statistics import Statistics
@@ -197,7 +198,7 @@ class Fleet:
     def _known(self, name: str) -> Provider:
         provider = self._registry.providers.get(name)
         if provider is None:
-            raise NotFound(f"there is no provider {name[:100]!r}", code="unknown_provider")
+            raise no_such("provider", name, self._registry.providers)
         return provider
 
     def _audit(self, principal: Principal, **detail: Any) -> Audit:

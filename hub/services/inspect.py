@@ -21,6 +21,7 @@ from hub.services.filters import EventFilter, JobFilter
 from hub.services.finding import Find, Found, SearchedPage, Tally
 from hub.services.fleet_views import QueueView
 from hub.services.job_views import JobDetail, JobView
+from hub.services.names import no_such
 from hub.services.showing import (
     event_detail,
     event_view,
@@ -40,7 +41,7 @@ class Inspect:
     Args:
         store: where it reads.
         find: searches for what it lists.
-        registry: the providers there are, whose words say where an effect can be looked up.
+        registry: what there is, whose words say where an effect can be looked up.
     """
 
     def __init__(self, store: ReadingStore, find: Find, registry: Registry) -> None:
@@ -111,7 +112,7 @@ class Inspect:
         """One queue. Raises NotFound."""
         for queue in await self._queues(name):
             return queue
-        raise NotFound(f"there is no queue {name!r}", code="unknown_queue")
+        raise no_such("queue", name, self._registry.queues)
 
     async def _queues(self, name: str | None) -> list[QueueView]:
         depths, finished = await self._store.depths(name), await self._store.finished(_MINUTE)

@@ -28,6 +28,13 @@ def test_without_a_reason_nothing_is_held(cli: Cli) -> None:
     assert cli("providers", "show", "stripe", "--json").json["forced"] is None
 
 
+def test_a_provider_that_is_not_there_leads_on(cli: Cli) -> None:
+    """To the one whose name is nearly that, and to the list."""
+    refused = cli("providers", "show", "strip")
+    assert (refused.code, "did you mean stripe?" in refused.err) == (Exit.REFUSED, True)
+    assert "`hub providers list` lists" in refused.err
+
+
 def test_a_probe_that_is_not_answered_well_is_1(cli: Cli) -> None:
     """It says what is missing; a provider without a probe says why it has none."""
     ended = cli("providers", "probe", "stripe")

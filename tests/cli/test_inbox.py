@@ -48,7 +48,8 @@ def test_a_group_is_shown_and_moved(cli: Cli) -> None:
     assert refused.code == Exit.REFUSED
     assert "it allows: ignore, reopen" in refused.err
     assert cli("errors", "reopen", "open1").code == cli("errors", "ignore", "open1").code == Exit.OK
-    assert cli("errors", "show", "none").code == Exit.REFUSED
+    unknown = cli("errors", "show", "none")
+    assert (unknown.code, "`hub errors list` lists" in unknown.err) == (Exit.REFUSED, True)
 
 
 @pytest.mark.parametrize(

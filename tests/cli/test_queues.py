@@ -44,4 +44,6 @@ def test_a_queue_that_is_not_there_is_1(cli: Cli, verb: str) -> None:
     """The message names it."""
     ended = cli("queues", verb, "nothing")
     assert ended.code == Exit.REFUSED
-    assert "there is no queue 'nothing'" in ended.err
+    assert "there is no queue 'nothing'\n" in ended.err
+    assert "`hub queues list` lists" in ended.err
+    assert "did you mean payments?" in cli("queues", verb, "paymnts").err
