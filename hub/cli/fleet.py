@@ -22,7 +22,7 @@ from hub.infra.store.overrides import OverrideStore
 from hub.infra.store.rollup import RollupStore
 from hub.infra.store.statistics import StatisticsStore
 from hub.services.fleet import Fleet
-from hub.services.fleet_views import ProbeView, ProviderView, WorkerView
+from hub.services.fleet_views import OverrideView, ProbeView, ProviderView, WorkerView
 from hub.services.overrides import Overrides
 from hub.services.statistics import Statistics
 from hub.services.statistics_views import CallsSummary
@@ -33,7 +33,7 @@ from .errors import Exit
 from .options import Ahead
 from .options import as_json as json_option
 from .options import reason as reason_option
-from .output import age, print_fields, print_json, print_line, print_table
+from .output import age, moment, print_fields, print_json, print_line, print_table
 from .session import Session, session
 
 T = TypeVar("T")
@@ -195,15 +195,19 @@ def _force(name: str, state: Forced, reason: str, until: datetime | None, *, as_
 
 
 def _row(provider: ProviderView) -> Sequence[object]:
-    why = f"{provider.forced.by}: {provider.forced.reason}" if provider.forced else None
     more = "+" if provider.parked_bounded else ""
     return (
         provider.name,
         _state(provider),
         f"{provider.parked_jobs}{more}",
         *_lately(provider.last_hour),
-        why,
+        _held(provider.forced) if provider.forced else None,
     )
+
+
+def _held(forced: OverrideView) -> str:
+    ends = f"until {moment(forced.until)}" if forced.until else "no end set"
+    return f"{forced.by}: {forced.reason}; {ends}"
 
 
 def _lately(summary: CallsSummary | None) -> Sequence[object]:

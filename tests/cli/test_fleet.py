@@ -1,6 +1,9 @@
 """`hub providers` and `hub workers`."""
 
+from datetime import datetime
+
 from hub.cli.errors import Exit
+from hub.cli.output import moment
 from tests.cli.conftest import Cli
 from tests.cli.content import submitted
 from tests.demo.parties import PROVIDERS, QUEUES, held_back
@@ -14,9 +17,12 @@ def test_a_breaker_is_held_shown_and_given_back(cli: Cli) -> None:
     assert ["stripe", "held", "open"] in [row[:3] for row in rows]
     assert "maintenance" in cli("providers", "show", "stripe").out
     shown = cli("providers", "show", "stripe", "--json").json
+    until = moment(datetime.fromisoformat(shown["forced"]["until"]))
+    assert f": maintenance; until {until}" in cli("providers").out
     assert shown["forced"]["state"] == "open"
     assert shown["forced"]["until"]
     assert cli("providers", "close", "stripe", "--reason", "it is well").code == Exit.OK
+    assert ": it is well; no end set" in cli("providers").out
     assert "decides for itself" in cli("providers", "auto", "stripe").out
     assert cli("providers", "show", "stripe", "--json").json["forced"] is None
 
