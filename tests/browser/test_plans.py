@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from playwright.async_api import expect
 from sqlalchemy import text
 
 from hub.domain.access import Role
@@ -118,12 +119,35 @@ async def test_progress_comes_by_itself(desk: Desk) -> None:
     page = await desk.open(f"/console/plans/{plan.id}")
     await look(desk)
     await page.get_by_text("5 queued or running").wait_for()
+    # So do the jobs and the numbers of their tabs, and the row one is at stays so.
+    released = page.locator("#jobs ~ table tbody tr", has_text="released")
+    await expect(released).to_have_count(5)
+    await expect(page.locator("nav.tabs", has_text="Released").locator("a", has_text="Pending")).to_have_text(
+        "Pending 22"
+    )
+    await page.locator("#jobs ~ table").get_by_role("link").first.focus()
     await sql(
         desk,
         "UPDATE jobs SET state = 'failed', reason = 'exhausted', settled_at = now(), dispatched_at = NULL WHERE state = 'queued'",
     )
     await look(desk)
     await page.get_by_role("heading", name="Stopped by itself: 5 of the first 5 jobs failed again").wait_for()
+    await expect(page.locator("#jobs ~ table tbody tr", has_text="failed")).to_have_count(5)
+    assert await page.evaluate("document.activeElement.closest('#jobs ~ table') !== null")
+    desk.check()
+
+
+async def test_a_page_of_the_jobs_of_a_plan_is_followed_as_it_is(desk: Desk) -> None:
+    """Those of one outcome, as their tab says; its links lead to pages and not to the stream."""
+    plan = await made(desk, Settings(canary=0, rate=1000), start=True)
+    page = await desk.open(f"/console/plans/{plan.id}?state=pending")
+    rows = page.locator("#jobs ~ table tbody tr")
+    await expect(rows).to_have_count(27)
+    await look(desk)
+    await page.get_by_text("None in this state.").wait_for()
+    assert await page.locator("a[href*='/live']").count() == 0
+    await page.get_by_role("link", name="All of its jobs").click()
+    await expect(rows).to_have_count(30)
     desk.check()
 
 

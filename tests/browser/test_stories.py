@@ -90,7 +90,7 @@ async def test_a_page_has_a_place_for_what_it_will_say(desk: Desk) -> None:
     job, _ = await charge_in_doubt(desk.hub)
     await desk.hub.operate.retry(PRINCIPAL, job)
     page = await desk.open(f"/console/jobs/{job}")
-    await expect(page.locator("[data-live] + [role=status]")).to_have_text("")
+    await expect(page.locator("[role=status]:has(+ [data-live])")).to_have_text("")
 
 
 async def test_times_of_a_timeline_stay_exact(desk: Desk) -> None:

@@ -268,7 +268,12 @@ async def test_whoever_leaves_before_anything_is_sent_is_no_error(most: int) -> 
 
 def parts(*errors: Exception) -> Part:
     """A part that changes once, and then fails."""
-    coming: list[str | Exception] = ["one", "two", *errors]
+    return saying("one", "two", *errors)
+
+
+def saying(*all_of_it: str | Exception) -> Part:
+    """A part that is one after the other."""
+    coming = [*all_of_it]
 
     async def part() -> str:
         made = coming.pop(0)
@@ -277,6 +282,19 @@ def parts(*errors: Exception) -> Part:
         return made
 
     return part
+
+
+async def test_what_time_alone_changes_is_not_sent() -> None:
+    """The page's own script keeps "5 s ago" true: a list of times would be sent anew every second."""
+    said = [f"<b>{state}</b> <time data-ago>{at} s ago</time>" for state, at in ((1, 5), (1, 6), (2, 7))]
+    visitor = reader()
+    async with (
+        streaming(Audience(Sessions(visitor).standing), visitor, saying(*said, Unavailable("away"))) as url,
+        aiohttp.ClientSession() as session,
+        session.get(url) as response,
+    ):
+        sent = (await response.read()).decode()
+    assert [one in sent for one in ("5 s ago", "6 s ago", "7 s ago")] == [True, False, True]
 
 
 async def test_a_browser_that_takes_nothing_gives_its_place_back() -> None:

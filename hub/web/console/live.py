@@ -4,6 +4,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -19,6 +20,8 @@ _SILENCE = 15.0  # proxies close what says nothing for long
 
 _FULL = "This page does not update by itself, as too many are followed already: load it again to see how it stands."
 _OUT = "This page no longer updates by itself, as you are logged out or have another role now: load it again."
+
+_AGO = re.compile(r"(?<= data-ago>)[^<]*")
 
 Part = Callable[[], Awaitable[str]]
 
@@ -100,7 +103,7 @@ class Streams:
                 await self._send(response, _event(_OUT, "note"))
                 return
             made = await part()
-            if made != shown:
+            if _lasting(made) != _lasting(shown):
                 await self._send(response, _event(made))
                 shown, spoken = made, loop.time()
             elif loop.time() - spoken > _SILENCE:
@@ -141,6 +144,11 @@ def _is_here(request: web.Request) -> bool:
 def _cut_off(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
+
+
+def _lasting(part: str) -> str:
+    """Without what time alone changes, which the page's script keeps true: a list of times would be sent every second."""
+    return _AGO.sub("", part)
 
 
 def _event(text: str, kind: str = "") -> bytes:

@@ -118,34 +118,29 @@ async def show_one(visit: Visit) -> web.StreamResponse:
 
 
 async def _one(visit: Visit, *, status: int = 200, trouble: str | None = None) -> web.Response:
-    plan, query = await visit.hub.plans.get(id_in(visit.request, "plan")), visit.request.query
-    wanted = query.get("state", "")
-    states = [ItemState(wanted)] if wanted in list(ItemState) else []
-    items = await visit.hub.plans.list_items(plan.id, states, limit=_PAGE, cursor=query.get("cursor"))
-    return visit.render(
-        "plan.html",
-        **_values(plan),
-        items=items,
-        wanted=wanted,
-        item_states=list(ItemState),
-        trouble=trouble,
-        status=status,
-    )
+    return visit.render("plan.html", **await _values(visit), trouble=trouble, status=status)
 
 
 async def follow(visit: Visit) -> web.StreamResponse:
-    """How it goes, sent whenever that changes."""
-    plan = id_in(visit.request, "plan")
+    """How it goes, sent whenever that changes: the whole, and the page of its jobs that is looked at."""
 
     async def part() -> str:
-        return visit.fragment("plan_live.html", **_values(await visit.hub.plans.get(plan)))
+        values = await _values(visit)
+        return "".join(visit.fragment(one, **values) for one in ("plan_live.html", "plan_jobs.html"))
 
     return await visit.follow(part)
 
 
-def _values(plan: PlanView) -> dict[str, object]:
+async def _values(visit: Visit) -> dict[str, object]:
+    query, wanted = visit.request.query, visit.request.query.get("state", "")
+    plan = await visit.hub.plans.get(id_in(visit.request, "plan"))
+    states = [ItemState(wanted)] if wanted in list(ItemState) else []
     return {
         "plan": plan,
+        "path": f"{HOME}/{plan.id}",
+        "items": await visit.hub.plans.list_items(plan.id, states, limit=_PAGE, cursor=query.get("cursor")),
+        "wanted": wanted,
+        "item_states": list(ItemState),
         "tones": TONES,
         "item_tones": ITEM_TONES,
         "kind_tones": _KIND_TONES,

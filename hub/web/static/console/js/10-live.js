@@ -3,11 +3,33 @@
   const LOST = "This page no longer updates by itself: load it again to see how it stands.";
   const writing = () => document.activeElement.matches("input, textarea, select");
 
+  // What scripts and readers have done to the page stays: the row one is at, what is folded out, and the focus. A link or
+  // a form never becomes another one, so that no click goes where nobody aimed.
+  const THEIRS = ["class", "open", "tabindex"];
+  const alike = (old, made) =>
+    old.nodeType === Node.ELEMENT_NODE && old.nodeName === made.nodeName &&
+    ["href", "action"].every((name) => old.getAttribute(name) === made.getAttribute(name));
+  const merge = (parent, now, next) => {
+    next.forEach((made, at) => {
+      const old = now[at];
+      if (!old) parent.append(made);
+      else if (alike(old, made)) mend(old, made);
+      else if (!old.isEqualNode(made)) old.replaceWith(made);
+    });
+    now.slice(next.length).forEach((old) => old.remove());
+  };
+  const mend = (old, made) => {
+    if (old.isEqualNode(made)) return;
+    for (const { name } of [...old.attributes]) if (!made.hasAttribute(name) && !THEIRS.includes(name)) old.removeAttribute(name);
+    for (const { name, value } of made.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    merge(old, [...old.childNodes], [...made.childNodes]);
+  };
+
   const show = (element, html) => {
     // What the reader is in the middle of is not taken from under their hands.
     if (element.contains(document.activeElement) && writing()) return false;
     const part = new DOMParser().parseFromString(html, "text/html").body;
-    element.replaceChildren(...part.childNodes);
+    merge(element, [...element.children], [...part.children]);
     const end = element.querySelector("[data-live-end]");
     // The rest of the page is loaded anew, too, unless its reader is writing something.
     if (end?.dataset.liveEnd && !writing()) location.replace(end.dataset.liveEnd);
@@ -20,7 +42,7 @@
     const note = document.createElement("p");
     note.className = "soft";
     note.role = "status";
-    element.after(note);
+    element.before(note);
     const stop = () => source?.close();
     const over = () => {
       stop();
