@@ -60,6 +60,11 @@ class Place:
     rank: int
     ref: str
 
+    @property
+    def event(self) -> UUID | None:
+        """Which event stands there, if it is one's. Raises ValueError for a place of no entry's."""
+        return UUID(self.ref) if self.rank == _RANK[EntryKind.RECEIVED] else None
+
 
 def page_of(
     entries: Iterable[Entry], *, limit: int, after: Place | None = None, newest_first: bool = False

@@ -103,7 +103,12 @@ class Timeline:
     ) -> TimelineView:
         after = _parse(part.cursor) if part.cursor else None
         # One more than is shown, to know whether there are more, besides the one that was shown last.
-        span = Span(after.at if after else None, part.limit + 2, part.newest_first)
+        span = Span(
+            after.at if after else None,
+            part.limit + 2,
+            part.newest_first,
+            beyond=after.event if after else None,
+        )
         jobs = found[:MOST_JOBS]
         entries = [
             entry
@@ -176,4 +181,6 @@ def _parse(cursor: str) -> Place:
 
 def _place(raw: bytes) -> Place:
     micros, rank = _PLACE.unpack(raw[: _PLACE.size])
-    return Place(_EPOCH + timedelta(microseconds=micros), rank, raw[_PLACE.size :].decode())
+    place = Place(_EPOCH + timedelta(microseconds=micros), rank, raw[_PLACE.size :].decode())
+    _ = place.event  # of a made-up cursor it may be none
+    return place

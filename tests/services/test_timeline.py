@@ -1,5 +1,6 @@
 """One job whole, and all that belongs together, in order of time and bounded."""
 
+import struct
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from hub.domain.ids import ApplicationId
 from hub.domain.redaction import Redactor
 from hub.domain.timeline import EntryKind
 from hub.infra.store.stories import StoryStep
+from hub.services.cursors import seal
 from hub.services.edits import Wanted
 from hub.services.telling import told_of_steps
 from hub.services.timeline import Part
@@ -378,6 +380,30 @@ async def test_pages_join_without_a_gap_or_a_repeat(engine: Engine, server: shop
         )
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_events_of_one_moment_are_told_in_pages_as_well(engine: Engine, *, newest_first: bool) -> None:
+    """What comes in together is taken in by one statement, at one time."""
+    ids = [await arrive(engine, f"e{number}") for number in range(8)]
+    await engine.sql(
+        "UPDATE events SET received_at = '2026-01-02 03:04:05Z' WHERE external_id IN ('e1', 'e2', 'e3', 'e4', 'e5', 'e6')"
+    )
+
+    async def about(part: Part) -> TimelineView:
+        return await engine.hub.timeline.about(engine.principal, "p1", part)
+
+    whole = await about(Part(100, None, newest_first))
+    assert {entry.detail["event_id"] for entry in whole.items} == set(ids)
+    for limit in (1, 2, 3):
+        items: list[TimelineEntry] = []
+        cursor = None
+        while True:
+            page = await about(Part(limit, cursor, newest_first))
+            items += page.items
+            if (cursor := page.next_cursor) is None:
+                break
+        assert items == whole.items
+
+
 async def test_pages_end_where_there_is_no_more(engine: Engine) -> None:
     """Also of a job that ends in many records of one kind, with nothing to come."""
     made = await engine.submit("test_timeline.buy")
@@ -481,7 +507,6 @@ async def test_an_application_is_not_told_where_its_jobs_run(engine: Engine) -> 
 async def test_a_cursor_that_is_none_is_refused(engine: Engine) -> None:
     """Not misread."""
     made = await engine.submit("test_timeline.buy")
-    for cursor in ("", "nonsense", "AAAA" * 20):
-        if cursor:
-            with pytest.raises(Invalid):
-                await told(engine, made, Part(10, cursor))
+    for cursor in ("nonsense", "AAAA" * 20, seal("timeline", struct.pack(">qB", 0, 0) + b"no event")):
+        with pytest.raises(Invalid):
+            await told(engine, made, Part(10, cursor))

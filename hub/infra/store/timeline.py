@@ -5,7 +5,7 @@ Every query takes where the page begins and how many rows it may give for one jo
 costs as much as one with a hundred.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from hub.infra.store.stories import StoryAttempt, StoryEvent, StoryJob, StoryNot
 MOST_JOBS = 100  # of one combined timeline
 BODY = 16_384  # bytes of an event's body that are shown
 ANSWER = 8_192  # bytes of a step's answer that are shown
+_LAST_ID = UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,14 @@ class Span:
     Attributes:
         bound: nothing before it, or nothing after it if `newest_first`; None for no bound.
         limit: the most rows of one kind for one job.
+        beyond: the event at the bound itself after which it begins; None if it begins after all events of that time, or,
+            `newest_first`, before them.
     """
 
     bound: datetime | None
     limit: int
     newest_first: bool = False
+    beyond: UUID | None = None
 
 
 _OWN = "(CAST(:application AS uuid) IS NULL OR j.application_id = :application)"
@@ -120,19 +124,21 @@ class TimelineStore:
 
     async def events(self, events: Sequence[UUID], span: Span) -> list[StoryEvent]:
         """Events by their ids."""
-        rows = await self._spanned(_EVENTS[span.newest_first], span, events=list(events), body=BODY)
-        return [StoryEvent(*row) for row in rows]
+        return await self._received(_EVENTS, span, events=list(events))
 
     async def events_of(self, correlation_id: str, span: Span) -> list[StoryEvent]:
         """Events of one correlation id."""
-        statement = _EVENTS_CORRELATED[span.newest_first]
-        rows = await self._spanned(statement, span, correlation_id=correlation_id, body=BODY)
-        return [StoryEvent(*row) for row in rows]
+        return await self._received(_EVENTS_CORRELATED, span, correlation_id=correlation_id)
 
     async def events_about(self, subject: str, sources: Sequence[str], span: Span) -> list[StoryEvent]:
         """Events about one thing."""
-        statement = _EVENTS_ABOUT[span.newest_first]
-        rows = await self._spanned(statement, span, subject=subject, sources=list(sources), body=BODY)
+        return await self._received(_EVENTS_ABOUT, span, subject=subject, sources=list(sources))
+
+    async def _received(
+        self, either: Mapping[bool, TextClause], span: Span, **values: Any
+    ) -> list[StoryEvent]:
+        given = {**values, "beyond": span.beyond or _LAST_ID, "body": BODY}
+        rows = await self._spanned(either[span.newest_first], span, **given)
         return [StoryEvent(*row) for row in rows]
 
     async def _jobs(self, statement: TextClause, application: UUID | None, **values: Any) -> list[StoryJob]:
@@ -144,10 +150,14 @@ class TimelineStore:
 
 
 def _both_ways(sql: str) -> dict[bool, TextClause]:
-    """A statement for each direction: `{since}` compares a time with the bound, `{order}` is the direction."""
+    """A statement for each direction: `{since}` compares a time with the bound, `{beyond}` a time and an id with it and the
+    id that was last, `{order}` is the direction.
+    """
+    earliest, latest = (f"coalesce(CAST(:bound AS timestamptz), '{end}infinity')" for end in ("-", ""))
+    beyond = "CAST(:beyond AS uuid)"
     return {
-        False: text(sql.format(since=">= coalesce(CAST(:bound AS timestamptz), '-infinity')", order="ASC")),
-        True: text(sql.format(since="<= coalesce(CAST(:bound AS timestamptz), 'infinity')", order="DESC")),
+        False: text(sql.format(since=f">= {earliest}", beyond=f"> ({earliest}, {beyond})", order="ASC")),
+        True: text(sql.format(since=f"<= {latest}", beyond=f"< ({latest}, {beyond})", order="DESC")),
     }
 
 
@@ -202,18 +212,16 @@ FROM unnest(CAST(:jobs AS uuid[])) AS i(id) CROSS JOIN LATERAL (
 ) n JOIN plans p ON p.id = n.plan_id
 """)
 
-_EVENTS = _both_ways(f"""
-SELECT {_EVENT} FROM events e WHERE e.id = ANY(CAST(:events AS uuid[])) AND e.received_at {{since}}
-ORDER BY e.received_at {{order}} LIMIT :limit
+
+# Events that were taken in at the same moment, by one statement, are told apart by their ids.
+def _events(where: str) -> dict[bool, TextClause]:
+    return _both_ways(f"""
+SELECT {_EVENT} FROM events e WHERE {where} AND e.received_at {{since}}
+    AND (e.received_at, e.id) {{beyond}}
+ORDER BY e.received_at {{order}}, e.id {{order}} LIMIT :limit
 """)  # noqa: S608 - constants
 
-_EVENTS_CORRELATED = _both_ways(f"""
-SELECT {_EVENT} FROM events e WHERE e.correlation_id = :correlation_id AND e.received_at {{since}}
-ORDER BY e.received_at {{order}} LIMIT :limit
-""")  # noqa: S608 - constants
 
-_EVENTS_ABOUT = _both_ways(f"""
-SELECT {_EVENT} FROM events e
-WHERE e.source = ANY(CAST(:sources AS text[])) AND e.subject = :subject AND e.received_at {{since}}
-ORDER BY e.received_at {{order}} LIMIT :limit
-""")  # noqa: S608 - constants
+_EVENTS = _events("e.id = ANY(CAST(:events AS uuid[]))")
+_EVENTS_CORRELATED = _events("e.correlation_id = :correlation_id")
+_EVENTS_ABOUT = _events("e.source = ANY(CAST(:sources AS text[])) AND e.subject = :subject")
