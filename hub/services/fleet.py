@@ -119,7 +119,7 @@ class Fleet:
         return await self.provider(name)
 
     async def give_back(self, principal: Principal, name: str, *, reason: str | None = None) -> ProviderView:
-        """Leave a provider's breakers to themselves again. Doing it twice changes nothing. Raises NotFound."""
+        """Leave a provider's breakers to themselves, and let what waits for them look again. Raises NotFound."""
         self._known(name)
         await self._overrides.give_back(name, self._audit(principal, reason=reason))
         # Also where somebody else was faster, or it is pressed again as the first time was not answered.

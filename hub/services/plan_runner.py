@@ -14,8 +14,18 @@ import structlog
 
 from hub.domain.errors import Unavailable
 from hub.domain.overrides import Forced
-from hub.domain.plan_decisions import Barrier, Decision, Sample, Standing, Unwell, barrier, decide, held_up_by
-from hub.domain.plans import AT_WORK, Counts, PlanState
+from hub.domain.plan_decisions import (
+    TICK,
+    Barrier,
+    Decision,
+    Sample,
+    Standing,
+    Unwell,
+    barrier,
+    decide,
+    held_up_by,
+)
+from hub.domain.plans import AT_WORK, Action, Counts, PlanState
 from hub.infra.breaker_states import State
 from hub.infra.breakers import Breakers
 from hub.infra.recurring import Recurring
@@ -113,6 +123,8 @@ class PlanRunner:
         return decision, counts
 
     def _unwell(self, plan: Taken) -> Iterable[Unwell]:
+        if plan.action not in {Action.RETRY, Action.REQUEUE}:
+            return  # nobody is called, or only to undo, which waits for its provider by itself
         now = self._clock()
         held = {name: found for name in plan.providers if (found := self._breakers.standing(name))}
         for name, standing in held.items():
@@ -150,4 +162,8 @@ def _as_it_went(decision: Decision, before: Counts, after: Counts, shut: Barrier
     kept = replace(decision, release=taken, credit=decision.credit + decision.release - taken)
     if more:
         return replace(kept, again=timedelta(0))
-    return held_up_by(kept, shut) if shut.text and taken < decision.release else kept
+    if not shut.text or taken == decision.release:
+        return kept
+    held = held_up_by(kept, shut)
+    # Whoever was to ask may be among those that were skipped: the next one does not wait for an answer.
+    return replace(held, again=TICK) if after.skipped > before.skipped else held

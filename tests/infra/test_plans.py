@@ -359,6 +359,15 @@ async def test_a_query_uses_its_index(explaining: Explaining, name: str) -> None
     }
 
 
+@pytest.mark.parametrize("name", ["what waits for providers", "what a provider's return lets go"])
+async def test_the_first_that_are_due_are_read_without_sorting(explaining: Explaining, name: str) -> None:
+    """A million may be scheduled for one moment: to put them in order, all would be read."""
+    ask, _ = CASES[name]
+    await ask(explaining)
+    limits = [node for plan in explaining.plans for node in nodes(plan) if node["Node Type"] == "Limit"]
+    assert [child["Node Type"] for limit in limits for child in limit["Plans"]] == ["Index Scan"]
+
+
 @pytest.mark.parametrize(
     "ask",
     [

@@ -15,7 +15,7 @@ from hub.bootstrap import make_plan_runner
 from hub.domain.access import Principal, Role
 from hub.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from hub.domain.overrides import Forced, Override
-from hub.domain.plan_decisions import Barrier
+from hub.domain.plan_decisions import TICK, WATCH, Barrier
 from hub.domain.plan_rulings import Class
 from hub.domain.plans import DRAFT_KEPT, Action, Command, ItemState, PlanState, Settings
 from hub.domain.timeline import EntryKind
@@ -465,6 +465,44 @@ async def test_a_provider_whose_jobs_are_no_part_of_the_plan_is_none_of_its_conc
     await look(engine)
     assert await states(engine, sold) == {"queued": 10}
     assert (await seen(engine, made)).held_up is None
+
+
+@pytest.mark.parametrize("how", ["open", "half-open", "held"])
+@pytest.mark.parametrize("action", [Action.CANCEL, Action.DISCARD])
+async def test_what_calls_nobody_waits_for_no_breaker(
+    engine: Engine, server: shop.Server, how: str, action: Action
+) -> None:
+    """What cannot be done in a provider's long absence can be given up in it."""
+    if action is Action.CANCEL:
+        made, state = await submit(engine, server, 5, says(503), job="persist"), "retrying"
+    else:
+        made, state = await submit(engine, server, 5), "failed"
+    if how == "held":
+        override = Override("shop", Forced.OPEN, "an audit", "ada", datetime.now(UTC), None)
+        engine.hub.breakers.override({"shop": Standing(override, math.inf)})
+    else:
+        later = {"open": 60, "half-open": -1}[how]
+        engine.hub.breakers.of("shop").open_until(engine.hub.breakers.clock() + later)
+    one = await plan(engine, action=action, filter=f"state:{state}")
+    await look(engine)
+    assert await states(engine, made) == {"cancelled": 5}
+    assert (await seen(engine, one)).held_up is None
+
+
+async def test_whoever_was_to_ask_and_has_changed_leaves_it_to_the_next_at_once(
+    engine: Engine, server: shop.Server
+) -> None:
+    """Not after the time that an answer takes: of many that have changed each would take it."""
+    sold = await submit(engine, server, 3)
+    made = await plan(engine)
+    await engine.sql("UPDATE jobs SET generation = generation + 1 WHERE id = :id", id=sold[0])
+    half_open(engine, "shop")
+    waits = "SELECT next_tick_at - ticked_at AS again FROM plans"
+    for expected in (TICK, WATCH):
+        await look(engine)
+        [plans] = await engine.sql(waits)
+        assert abs(plans.again - expected) < TICK
+    assert (await seen(engine, made)).counts.skipped == 1
 
 
 async def test_whom_to_ask_by_is_found_by_its_index(engine: Engine) -> None:

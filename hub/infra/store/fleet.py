@@ -9,7 +9,6 @@ from sqlalchemy import text
 
 from hub.infra.store.database import Database
 
-_NOBODY = UUID(int=0)
 MOST = 10_000  # jobs of all providers together that are looked at
 
 
@@ -75,28 +74,27 @@ LEFT JOIN (
 ) parked ON true
 """)
 
-# A page of what is due later, by the same index and whatever it waits for, so that it is a page. Whoever holds the row of a job does
-# something about it already, and one that has run meanwhile may wait for something else.
-_BRING_FORWARD = text("""
+# The same of one provider: which jobs these are.
+_PARKED_BY = text("""
 WITH due AS MATERIALIZED (
-    SELECT id, run_at, state, error_code FROM jobs
-    WHERE state IN ('scheduled', 'retrying', 'waiting')
-      AND run_at >= coalesce(CAST(:after_at AS timestamptz), now() + make_interval(secs => :within))
-      AND (run_at, id) > (coalesce(CAST(:after_at AS timestamptz), '-infinity'), CAST(:after_id AS uuid))
-    ORDER BY run_at, id LIMIT :limit
-), parked AS MATERIALIZED (
-    SELECT d.id FROM due d WHERE d.state = 'retrying' AND d.error_code = 'breaker_open' AND EXISTS (
-        SELECT FROM steps s WHERE s.job_id = d.id AND s.provider = :provider AND s.certainty = 'not_sent'
-    )
-), locked AS MATERIALIZED (
-    SELECT j.id FROM jobs j JOIN parked p ON p.id = j.id
-    WHERE j.state = 'retrying' AND j.error_code = 'breaker_open' AND j.run_at > now() + make_interval(secs => :within)
-    ORDER BY j.id FOR NO KEY UPDATE OF j SKIP LOCKED
-), moved AS (
-    UPDATE jobs j SET run_at = now() + make_interval(secs => :within) FROM locked l WHERE j.id = l.id RETURNING j.id
+    SELECT id, state, error_code FROM jobs
+    WHERE state IN ('scheduled', 'retrying', 'waiting') AND run_at > now() + make_interval(secs => :within)
+    ORDER BY run_at LIMIT :most
 )
-SELECT run_at, id, count(*) OVER () AS seen, (SELECT count(*) FROM moved) AS moved
-FROM due ORDER BY run_at DESC, id DESC LIMIT 1
+SELECT d.id FROM due d WHERE d.state = 'retrying' AND d.error_code = 'breaker_open' AND EXISTS (
+    SELECT FROM steps s WHERE s.job_id = d.id AND s.provider = :provider AND s.certainty = 'not_sent'
+)
+""")
+
+# Whoever holds the row of a job does something about it already, and one that has run meanwhile may wait for something else.
+_BRING_FORWARD = text("""
+WITH locked AS MATERIALIZED (
+    SELECT j.id FROM jobs j
+    WHERE j.id = ANY(CAST(:jobs AS uuid[])) AND j.state = 'retrying' AND j.error_code = 'breaker_open'
+      AND j.run_at > now() + make_interval(secs => :within)
+    ORDER BY j.id FOR NO KEY UPDATE OF j SKIP LOCKED
+)
+UPDATE jobs j SET run_at = now() + make_interval(secs => :within) FROM locked l WHERE j.id = l.id RETURNING j.id
 """)
 
 
@@ -121,20 +119,18 @@ class FleetStore:
     ) -> int:
         """Let jobs that wait for a provider's breaker look again; gives how many.
 
-        Page by page, each a transaction, of the jobs that are due first. What is beyond `most` keeps its time.
+        Page by page, each a transaction. What is beyond `most` keeps its time.
 
         Args:
             provider: whose.
             within: from now until they look.
-            most: how many jobs are looked at, whatever they wait for.
-            page: how many of them at once.
+            most: how many jobs are looked at, those that are due first, whatever they wait for.
+            page: how many are moved at once.
         """
-        given, moved = {"provider": provider, "within": within.total_seconds(), "limit": page}, 0
-        after: dict[str, object] = {"after_at": None, "after_id": _NOBODY}
-        for _ in range(0, most, page):
-            rows = await self._database.run(_BRING_FORWARD, {**given, **after})
-            moved += sum(row.moved for row in rows)
-            if not rows or rows[0].seen < page:
-                break
-            after = {"after_at": rows[0].run_at, "after_id": rows[0].id}
+        seconds = within.total_seconds()
+        rows = await self._database.run(_PARKED_BY, {"provider": provider, "within": seconds, "most": most})
+        moved = 0
+        for begin in range(0, len(rows), page):
+            jobs = [row.id for row in rows[begin : begin + page]]
+            moved += len(await self._database.run(_BRING_FORWARD, {"jobs": jobs, "within": seconds}))
         return moved

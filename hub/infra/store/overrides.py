@@ -24,12 +24,13 @@ WITH moved AS (
 SELECT provider FROM moved
 """)
 
+# Noted also where nobody holds it: jobs that wait for it look again.
 _GIVE_BACK = text("""
 WITH moved AS (
     DELETE FROM breaker_overrides WHERE provider = :provider RETURNING provider
 ), noted AS (
     INSERT INTO audit_log (id, actor, action, subject, detail)
-    SELECT CAST(:audit AS uuid), :actor, 'breaker.auto', m.provider, CAST(:detail AS jsonb) FROM moved m
+    VALUES (CAST(:audit AS uuid), :actor, 'breaker.auto', :provider, CAST(:detail AS jsonb))
 )
 SELECT provider FROM moved
 """)
