@@ -29,7 +29,7 @@ from hub.domain.search import NotUnderstood, parse
 from hub.infra.store.database import Database
 from hub.infra.store.operations import Audit
 from hub.infra.store.plan_snapshots import Draft, PlanSnapshots
-from hub.infra.store.plans import PlanRecord, PlanStore
+from hub.infra.store.plans import PlanRecord, PlanStore, SharedRecord
 from hub.infra.store.reading import Where
 from hub.services.cursors import format_cursor, format_number, parse_cursor, parse_number
 from hub.services.listings import Page
@@ -38,7 +38,10 @@ from hub.services.plan_showing import item_view, plan_view
 from hub.services.plan_views import PlanItemView, PlanView
 from hub.services.searching import where_of
 
-_PAGE = 2_000
+SHARED_LOOKED = 1_000
+"""Of how many of a plan's jobs, the first, it is looked up which other plans have them."""
+
+_PAGE, _SHARED_PLANS = 2_000, 3
 _HINTS = {
     PlanState.DRAFT: "start it first",
     PlanState.FINISHED: "it is over: make a new one",
@@ -144,6 +147,10 @@ class Plans:
         records = await self._store.items(plan, _in_states(states), after, limit + 1)
         more = format_number("plan_items", records[limit - 1].position) if len(records) > limit else None
         return Page([item_view(record) for record in records[:limit]], more)
+
+    async def others(self, plan: UUID) -> list[SharedRecord]:
+        """Plans that are to release some of the same jobs: the few with most of the first SHARED_LOOKED of them."""
+        return await self._store.shared(plan, SHARED_LOOKED, _SHARED_PLANS)
 
     async def report(self, plan: UUID, states: Sequence[ItemState] = ()) -> AsyncIterator[list[PlanItemView]]:
         """All of a plan's jobs in its order, page by page, so that a million take no more memory than one page."""

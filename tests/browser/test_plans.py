@@ -137,6 +137,26 @@ async def test_progress_comes_by_itself(desk: Desk) -> None:
     desk.check()
 
 
+async def test_a_dry_run_says_which_other_plan_has_its_jobs(desk: Desk) -> None:
+    """And how many, until that one is over; of one that shares none there is no word."""
+    plan = await made(desk)
+    page = await desk.open(f"/console/plans/{plan.id}")
+    assert await page.get_by_text("in another plan").count() == 0
+    visitor = await desk.visitors.of(None)  # type: ignore[arg-type]  # it does not look
+    assert visitor is not None
+    some = PlanRequest(Action.RETRY, "correlation_id:order-1,order-2,order-3,order-10")
+    other = await desk.hub.plans.create(visitor.principal, some)
+    await page.reload()
+    await page.get_by_text("3 of them are in another plan, too: a dry run that").wait_for()
+    await page.get_by_role("link", name="a dry run", exact=True).click()
+    await page.get_by_text("3 of them are in another plan").wait_for()
+    assert str(other.id) in page.url
+    await desk.judge(page)
+    await desk.hub.plans.command(visitor.principal, plan.id, Command.ABORT)
+    await page.reload()
+    assert await page.get_by_text("in another plan").count() == 0
+
+
 async def test_a_page_of_the_jobs_of_a_plan_is_followed_as_it_is(desk: Desk) -> None:
     """Those of one outcome, as their tab says; its links lead to pages and not to the stream."""
     plan = await made(desk, Settings(canary=0, rate=1000), start=True)

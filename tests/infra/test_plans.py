@@ -299,6 +299,10 @@ CASES: dict[str, tuple[Query, str]] = {
         lambda explaining: PlanStore(explaining).forget_unstarted(timedelta(days=7)),
         "plan_items_pkey",
     ),
+    "who shares a plan's jobs": (
+        lambda explaining: PlanStore(explaining).shared(JOB, 1000, 3),
+        "plan_items_by_job",
+    ),
     "what workers run": (lambda explaining: FleetStore(explaining).workers(), "jobs_relay_rescue"),
     "how much is due": (lambda explaining: DepthStore(explaining).due(), "jobs_relay_refill"),
     "how much is in a queue": (lambda explaining: ReadingStore(explaining).depths("default"), "jobs_held"),

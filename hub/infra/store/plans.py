@@ -74,6 +74,17 @@ class ItemRecord:
     ended_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class SharedRecord:
+    """A plan that has jobs of another one, and how many."""
+
+    id: UUID
+    state: PlanState
+    created_by: str
+    created_at: datetime
+    jobs: int
+
+
 _PLAN = f"""
     p.id, p.action, p.filter, p.state, p.include_uncertain, p.reason, p.created_by, p.started_by, p.approved_by, p.verdicts,
     p.providers, p.created_at, p.started_at, p.ended_at, p.canary_judged_at, p.judgement, p.held_up, p.held_up_since,
@@ -87,6 +98,18 @@ _PLAN = f"""
 _ITEM = "i.position, i.job_id, i.state, i.verdict, i.seen, i.generation, i.provider, i.note, i.released_at, i.judged_at, i.ended_at"
 
 _ONE = text(f"SELECT {_PLAN} FROM plans p WHERE p.id = :id")  # noqa: S608 - constants
+
+# As many jobs as are looked at, and the few plans that share most of them.
+_SHARED = text("""
+WITH own AS MATERIALIZED (
+    SELECT job_id, state FROM plan_items WHERE plan_id = :id ORDER BY position LIMIT :looked
+), shared AS (
+    SELECT i.plan_id, count(*) AS jobs FROM own o JOIN plan_items i ON i.job_id = o.job_id
+    WHERE o.state = 'pending' AND i.state = 'pending' AND i.plan_id <> :id GROUP BY 1
+)
+SELECT p.id, p.state, p.created_by, p.created_at, s.jobs FROM shared s JOIN plans p ON p.id = s.plan_id
+WHERE p.state NOT IN ('finished', 'aborted') ORDER BY s.jobs DESC, p.id LIMIT :most
+""")
 
 # From where it was seen: whoever was faster has the say. What was earned before does not count: no burst after a pause.
 # A canary that a person has paused is the same one afterwards; one that has stopped the plan begins anew.
@@ -155,6 +178,20 @@ class PlanStore:
         """  # noqa: S608 - conditions are constants, values are bound
         given = {**where.values, "plan": plan, "after": after, "limit": limit}
         return [_item(row) for row in await self._database.run(text(statement), given)]
+
+    async def shared(self, plan: UUID, looked: int, most: int) -> list[SharedRecord]:
+        """Plans that are not over and are to release some of the jobs that this one is, those with most of them first.
+
+        Args:
+            plan: which one; only so many of its jobs, the first, are looked at.
+            looked: how many.
+            most: how many plans to give.
+        """
+        given = {"id": plan, "looked": looked, "most": most}
+        return [
+            SharedRecord(row[0], PlanState(row[1]), *row[2:])
+            for row in await self._database.run(_SHARED, given)
+        ]
 
     async def command(
         self, plan: UUID, command: Command, seen: PlanState, to: PlanState, audit: Audit

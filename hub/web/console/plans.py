@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from aiohttp import web
 
@@ -11,6 +12,7 @@ from hub.domain.plan_rulings import Class
 from hub.domain.plans import Action, Command, ItemState, PlanState
 from hub.services.plan_reports import CSV, NDJSON, lines_of
 from hub.services.plan_views import PlanView
+from hub.services.plans import SHARED_LOOKED
 from hub.web.console.page import Page, Visit
 from hub.web.console.plan_forms import PlanForm
 from hub.web.console.shares import Part, bar
@@ -118,7 +120,12 @@ async def show_one(visit: Visit) -> web.StreamResponse:
 
 
 async def _one(visit: Visit, *, status: int = 200, trouble: str | None = None) -> web.Response:
-    return visit.render("plan.html", **await _values(visit), trouble=trouble, status=status)
+    values = await _values(visit)
+    plan: PlanView = values["plan"]
+    others = await visit.hub.plans.others(plan.id) if plan.state is PlanState.DRAFT else []
+    return visit.render(
+        "plan.html", **values, others=others, looked=SHARED_LOOKED, trouble=trouble, status=status
+    )
 
 
 async def follow(visit: Visit) -> web.StreamResponse:
@@ -131,7 +138,7 @@ async def follow(visit: Visit) -> web.StreamResponse:
     return await visit.follow(part)
 
 
-async def _values(visit: Visit) -> dict[str, object]:
+async def _values(visit: Visit) -> dict[str, Any]:
     query, wanted = visit.request.query, visit.request.query.get("state", "")
     plan = await visit.hub.plans.get(id_in(visit.request, "plan"))
     states = [ItemState(wanted)] if wanted in list(ItemState) else []
