@@ -154,7 +154,12 @@ def _own(env: Environment) -> Config:
         )
         == "yes",
         redis_url=env.secret("HUB_REDIS_URL", "Redis", default="the embedded Redis", check=check_redis),
-        var_dir=env.parsed("HUB_VAR_DIR", Path("var"), "where the embedded servers keep their data", Path),
+        var_dir=env.parsed(
+            "HUB_VAR_DIR",
+            Path("var"),
+            "where the embedded servers keep their data; a relative one is another in every directory",
+            Path,
+        ),
         web=read_web(env),
         pending=read_pending(env),
         worker=read_worker(env),
