@@ -51,6 +51,21 @@ class HeldOpen:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """A person's order that nothing is started from a queue.
+
+    Attributes:
+        since: from when on.
+        by: who gave it; None if that is not on record.
+        reason: why, if they said so.
+    """
+
+    since: datetime
+    by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a job stands in the ready buffer of its queue; None for what is not known.
 
@@ -69,7 +84,7 @@ class Situation:
 
     Attributes:
         now: the database's clock.
-        paused_at: since when its queue is paused.
+        paused: who has paused its queue, and when.
         error_code: of its latest error.
         provider: whom its latest step concerns.
         breaker_until: when that provider is asked again; None if its breaker is not open.
@@ -94,7 +109,7 @@ class Situation:
     now: datetime
     attempt: int = 0
     started_at: datetime | None = None
-    paused_at: datetime | None = None
+    paused: Paused | None = None
     error_code: str | None = None
     provider: str | None = None
     breaker_until: datetime | None = None

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hub.domain.jobs import JobState, Reason
-from hub.domain.situation import HeldOpen, Situation
+from hub.domain.situation import HeldOpen, Paused, Situation
 
 
 class WhyCode(StrEnum):
@@ -94,12 +94,12 @@ def _start_one(known: Situation) -> str:
 
 def _held(known: Situation) -> Why:
     match known.reason:
-        case Reason.QUEUE_PAUSED if known.paused_at is None:
+        case Reason.QUEUE_PAUSED if known.paused is not None:
+            return _paused(known.queue, known.paused)
+        case Reason.QUEUE_PAUSED:
             return Why(
                 WhyCode.HELD, f"the queue {known.queue} was paused and is resumed: it is queued in a moment"
             )
-        case Reason.QUEUE_PAUSED:
-            return _paused(known)
         case Reason.UNKNOWN_JOB:
             text = f"no worker that has seen it knows the job {known.job}: it is held for a release that does"
             todo = f"deploy a release with {known.job}, or cancel it"
@@ -116,13 +116,10 @@ def _held(known: Situation) -> Why:
             return Why(WhyCode.HELD, f"it is held: {known.reason}")
 
 
-def _paused(known: Situation) -> Why:
-    since = f" since {_moment(known.paused_at)}" if known.paused_at else ""
-    return Why(
-        WhyCode.QUEUE_PAUSED,
-        f"the queue {known.queue} is paused{since}",
-        todo=f"resume the queue {known.queue}",
-    )
+def _paused(queue: str, paused: Paused) -> Why:
+    by, reason = f" by {paused.by}" if paused.by else "", f" ({paused.reason})" if paused.reason else ""
+    text = f"the queue {queue} is paused since {_moment(paused.since)}{by}{reason}"
+    return Why(WhyCode.QUEUE_PAUSED, text, todo=f"resume the queue {queue}")
 
 
 def _waiting(known: Situation) -> Why:
@@ -183,8 +180,8 @@ _LIMITED = frozenset({"throttled", "rate_limited", "too_many_at_once"})
 
 
 def _queued(known: Situation) -> Why:  # noqa: PLR0911 - one for each thing that may be in its way
-    if known.paused_at is not None:
-        return _paused(known)
+    if known.paused is not None:
+        return _paused(known.queue, known.paused)
     if not known.workers:
         return _no_worker(known)
     if known.state is not JobState.QUEUED:
@@ -242,7 +239,7 @@ def _jobs(count: int) -> str:
 def _with_besides(answer: Why, known: Situation) -> Why:
     """What would keep it next: told beforehand, so that nobody waits for a time at which nothing happens."""
     besides = []
-    if known.paused_at is not None:
+    if known.paused is not None:
         besides.append(f"the queue {known.queue} is paused")
     if not known.workers:
         besides.append(f"no worker that is alive serves the queue {known.queue}")

@@ -8,7 +8,7 @@ from uuid import UUID
 from hub.domain.access import Principal
 from hub.domain.errors import NotFound, Unavailable
 from hub.domain.jobs import JobState
-from hub.domain.situation import Awaited, HeldOpen, Holder, Place, Situation
+from hub.domain.situation import Awaited, HeldOpen, Holder, Paused, Place, Situation
 from hub.domain.why import WhyCode, why
 from hub.infra.store.why import MOST, WhyRecord, WhyStore
 
@@ -104,7 +104,7 @@ class Why:
             record.now,
             record.attempt,
             record.started_at,
-            record.paused_at,
+            next((Paused(*row) for row in record.paused), None),
             record.error_code,
             record.provider,
             held_open=next((HeldOpen(*row) for row in record.held_open), None),

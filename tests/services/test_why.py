@@ -14,6 +14,7 @@ from hub.domain.situation import Place
 from hub.domain.why import WhyCode
 from hub.infra.breaker_states import State
 from hub.infra.store.why import WhyStore
+from hub.services.operate import actor_of
 from hub.services.why import Why, WhyView
 from tests.services import shop
 from tests.services.conftest import Start
@@ -80,12 +81,16 @@ async def test_what_keeps_it_afterwards_is_told_beforehand(engine: Engine) -> No
 async def test_its_queue_is_paused(engine: Engine, *, held: bool) -> None:
     """Whether it was held for that yet or not; and one that was resumed is let go in a moment."""
     made = await engine.submit("test_why.charge")
-    await engine.hub.operate.pause(engine.principal, "default")
+    await engine.hub.operate.pause(engine.principal, "default", reason="the shop moves")
     if held:
         assert await engine.work() == 0
         assert (await engine.job(made)).state == "held"
     answer = await why(engine, made)
     assert (answer.code, answer.todo) == (WhyCode.QUEUE_PAUSED, "resume the queue default")
+    assert answer.text.endswith(f" UTC by {actor_of(engine.principal)} (the shop moves)")
+    await engine.sql("UPDATE queues SET paused_at = now() + interval '1 second'")
+    # By whom, nothing on record says; what was said of an earlier pause is not said of this.
+    assert (await why(engine, made)).text.endswith(" UTC")
     if held:
         await engine.hub.operate.resume(engine.principal, "default")
         assert (await why(engine, made)).code is WhyCode.HELD

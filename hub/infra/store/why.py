@@ -17,6 +17,7 @@ class WhyRecord:
     """A job, and what it needs.
 
     Attributes:
+        paused: since when its queue is paused, by whom and why, as far as the audit log knows.
         provider: whom its latest call that did not succeed concerns.
         held_open: who holds that provider's breaker open, why, and until when.
         workers: how many that are alive serve its queue.
@@ -33,7 +34,7 @@ class WhyRecord:
     now: datetime
     attempt: int
     started_at: datetime | None
-    paused_at: datetime | None
+    paused: Any
     error_code: str | None
     dispatch: int
     dispatched_at: datetime | None
@@ -58,7 +59,13 @@ _AHEAD = """
 """
 
 _WHY = text(f"""
-SELECT j.state, j.reason, j.name, j.queue, j.run_at, clock_timestamp(), j.attempt, j.started_at, q.paused_at,
+SELECT j.state, j.reason, j.name, j.queue, j.run_at, clock_timestamp(), j.attempt, j.started_at,
+    CASE WHEN q.paused_at IS NULL THEN '{{}}' ELSE ARRAY(
+        SELECT ROW(q.paused_at, a.actor, a.detail ->> 'reason') FROM (SELECT) once LEFT JOIN LATERAL (
+            SELECT actor, detail FROM audit_log WHERE subject = q.name AND action = 'queue.pause' AND at >= q.paused_at
+            ORDER BY seq DESC LIMIT 1
+        ) a ON true
+    ) END,
     j.error_code, j.dispatch, j.dispatched_at, j.ending IS NOT NULL AND j.undone_at IS NULL,
     p.provider,
     ARRAY(SELECT ROW(b.actor, b.reason, b.until) FROM breaker_overrides b WHERE b.provider = p.provider
