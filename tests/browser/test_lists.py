@@ -68,6 +68,8 @@ async def test_a_search_narrows_the_list_and_stands_in_the_address(
     await page.get_by_role("link", name="order:1234").click()
     await page.wait_for_url("**1234**")
     assert await listed(page) == 1
+    await page.get_by_role("link", name="Timeline of order:1234").click()
+    await page.get_by_role("heading", name="All of order:1234").wait_for()
     desk.check()
 
 
@@ -118,7 +120,7 @@ async def test_a_search_is_kept_used_changed_and_deleted(desk: Desk, jobs: list[
     await page.get_by_text("Keep this search").click()
     await page.get_by_label("Name").fill("Declined")
     await page.get_by_role("button", name="Keep").click()
-    await page.get_by_text("It stands in the side bar").wait_for()
+    await page.get_by_text("It stands in the side bar of this list").wait_for()
     side = page.get_by_role("navigation", name="Console").get_by_role("link", name="Declined")
     assert await side.get_attribute("aria-current") == "page"
     await page.get_by_role("link", name="Change views").click()
@@ -149,8 +151,9 @@ async def test_the_search_box_offers_how_to_go_on(desk: Desk, jobs: list[UUID]) 
     await box.press_sequentially("fa")
     await expect(page.get_by_role("option")).to_have_count(1)
     await box.press("ArrowDown")
-    await box.press("Enter")
+    await box.press("Tab")
     assert await box.input_value() == "state:failed "
+    await expect(box).to_be_focused()
     await box.press_sequentially("pro")
     await page.get_by_role("option", name="provider:").wait_for()
     await box.press("Escape")
@@ -182,6 +185,11 @@ async def test_rows_are_walked_selected_and_opened_by_the_keys(desk: Desk, jobs:
     await page.keyboard.press("g")
     await page.keyboard.press("j")
     await page.wait_for_url("**/console/jobs")
+    for key in "jjxjxkkr":
+        await page.keyboard.press(key)
+    # What is selected, wherever one is: the page that says what would become of them.
+    await page.wait_for_url("**/console/plans/new?**")
+    assert asked(page) == f"id:{jobs[2]},{jobs[1]}"
     desk.check()
 
 

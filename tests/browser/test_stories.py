@@ -23,7 +23,7 @@ async def test_a_charge_that_the_key_still_protects_is_retried_by_one_button(des
     assert f"hub-{job}-1-0" in await verdict.inner_text()
     await verdict.get_by_label("Reason").fill("stripe is back")
     await verdict.get_by_role("button", name="Retry").click()
-    await page.get_by_text("Queued again").wait_for()
+    await page.get_by_text("It was queued again").wait_for()
     assert (await desk.hub.inspect.get_job(PRINCIPAL, job)).generation == 2
     await page.get_by_text("retried it: stripe is back").wait_for()
     desk.check()
@@ -43,7 +43,7 @@ async def test_an_uncertain_charge_takes_a_word_and_somebody_who_may_judge(desk:
     await verdict.get_by_label("What did you find?").fill("no such payment")
     await verdict.get_by_label("I have looked up").check()
     await verdict.get_by_role("button", name="Retry").click()
-    await page.get_by_text("Queued again").wait_for()
+    await page.get_by_text("It was queued again").wait_for()
     desk.check()
 
 

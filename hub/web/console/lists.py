@@ -55,6 +55,7 @@ async def _show(visit: Visit, listed: Listed) -> web.StreamResponse:
         page=found.page,
         tabs=found.tabs,
         tagged=tagged,
+        about=_about(query),
         plan=f"/console/plans/new?{urlencode({'q': str(query), 'action': Action.RETRY.value})}",
     )
 
@@ -91,6 +92,15 @@ def tagged(tag: str) -> str:
     field = JOBS.find("tag")
     assert field is not None
     return str(Query(JOBS, (Term(field, (Name(tag),)),)))
+
+
+def _about(query: Query) -> str | None:
+    """The one business key of what was searched for, of which there is a timeline."""
+    match query.having("tag"):
+        case (Term(values=(Name(text=tag, prefix=False),)),):
+            return tag
+        case _:
+            return None
 
 
 def _understood(visit: Visit, text: str, listed: Listed) -> tuple[Query, NotUnderstood | None]:

@@ -9,7 +9,7 @@ NOTICES: Mapping[str, str] = {
     "breaker-closed": "Held closed. Everything is sent to this provider, however often it fails.",
     "breaker-auto": "Given back. The breaker decides for itself again.",
     "alerts-tested": "A test message is on its way to every channel; the jobs that tell it say what becomes of it.",
-    "retried": "Queued again. It runs as soon as a worker is free.",
+    "retried": "It was queued again. What has become of it since stands below.",
     "cancelled": "Cancelled, or closed; what it has recorded to undo is undone first.",
     "replayed": "Replayed: new jobs are made for it.",
     "edited": "Edited, and queued again with the new arguments.",
@@ -40,7 +40,7 @@ NOTICES: Mapping[str, str] = {
     "operator-reset": "Password and sessions are gone. A one-time link lets them in again.",
     "session-ended": "That session has ended.",
     "nothing_selected": "Nothing was selected: tick the jobs first.",
-    "view_kept": "Kept. It stands in the side bar.",
+    "view_kept": "Kept. It stands in the side bar of this list.",
     "view_changed": "Changed.",
     "view_deleted": "Deleted.",
 }

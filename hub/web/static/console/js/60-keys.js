@@ -4,7 +4,7 @@
   const places = { i: "/console/inbox", j: "/console/jobs", e: "/console/events", p: "/console/plans", q: "/console/queues", o: "/console/overview" };
   const help = [
     ["/", "search"], ["j, k", "next row, row before"], ["x", "select the row"], ["o, Enter", "open the row"],
-    ["r", "retry: opens the page that asks before it does"],
+    ["r", "retry what is selected, or the row: opens the page that asks before it does"],
     ["g then i, j, e, p, q, o", "go to inbox, jobs, events, plans, queues, overview"],
     ["?", "this help"], ["Esc", "close, or leave the search"],
   ];
@@ -38,10 +38,12 @@
   };
   // A row's own, or the page's.
   const marked = (key) => here()?.querySelector(`[data-key="${key}"]`) ?? document.querySelector(`[data-key="${key}"]:not(tr *)`);
+  // What is ticked goes before where one is.
+  const selected = (key) => (document.querySelector("[data-select]:checked") ? document.querySelector(`[data-selected-key="${key}"]`) : null);
   const retry = () => {
-    const target = marked("r");
+    const target = selected("r") ?? marked("r");
     // What is done for good is never done by a key: it goes to where it is asked and confirmed.
-    if (target?.matches("a")) target.click();
+    if (target?.matches("a, [data-selected-key]")) target.click();
     else target?.closest("form")?.querySelector("input:not([type=hidden]), textarea, button")?.focus();
   };
   const dialog = () => {
