@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hub.domain.access import Principal, Role, digest_of
 from hub.domain.errors import LoginRefused, NotFound, TooManyLogins
-from hub.domain.operators import LONGEST_PASSWORD, client_network, email_of
+from hub.domain.operators import LONGEST_PASSWORD, LockOut, client_network, email_of
 from hub.domain.ratelimit import TokenBucket
 from hub.domain.sessions import LoginKind, SessionLimits, device_token, is_token, shortened_agent
 from hub.infra.logs import logger
@@ -16,7 +16,9 @@ from hub.infra.store.guesses import Candidate, GuessStore
 from hub.infra.store.logins import LoginStore, NewSession
 from hub.infra.store.sessions import LiveSession, SessionStore, StoredSession
 
-_NO = "the e-mail address and the password do not go together, or too many wrong ones were given: then wait a while"
+_MINUTES = LockOut().longest // timedelta(minutes=1)
+THEN_WAIT = f"too many wrong ones were given: then wait, {_MINUTES} minutes at most"
+_NO = f"the e-mail address and the password do not go together, or {THEN_WAIT}"
 _NO_LINK = "this link has been used, is too old, or never was one"
 
 

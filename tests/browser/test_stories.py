@@ -47,6 +47,19 @@ async def test_an_uncertain_charge_takes_a_word_and_somebody_who_may_judge(desk:
     desk.check()
 
 
+async def test_a_retry_from_a_page_of_before_leads_back_to_the_job(desk: Desk) -> None:
+    """Somebody else was quicker: what has become of it is one link away."""
+    job, _ = await charge_in_doubt(desk.hub)
+    page = await desk.window(Look(script=False))
+    await page.goto(f"/console/jobs/{job}")
+    await desk.hub.operate.retry(PRINCIPAL, job)
+    await page.locator("#retry").get_by_role("button", name="Retry").click()
+    await page.get_by_role("heading", name="Conflict").wait_for()
+    await page.get_by_role("link", name="Back to the page, as it is now").click()
+    await page.wait_for_url(f"{desk.url}/console/jobs/{job}")
+    assert "queued" in await page.locator("h1").inner_text()
+
+
 async def test_why_a_job_waits_stands_on_its_page(desk: Desk) -> None:
     """No worker serves its queue here, and the page says what to do."""
     job, _ = await charge_in_doubt(desk.hub)
@@ -56,6 +69,11 @@ async def test_why_a_job_waits_stands_on_its_page(desk: Desk) -> None:
     assert "No worker that is alive serves the queue payments" in told
     assert "hub worker" in told
     await desk.judge(page)
+    await desk.hub.operate.pause(PRINCIPAL, "payments")
+    await page.reload()
+    await page.locator("#why").get_by_role("link", name="Resume the queue payments").click()
+    await page.get_by_role("button", name="Resume payments").wait_for()
+    desk.check()
 
 
 async def test_what_waits_without_having_failed_leads_to_its_like(desk: Desk) -> None:
@@ -135,6 +153,7 @@ async def test_a_viewer_sees_no_secret_and_no_button(desk: Desk) -> None:
     desk.visitors.role = Role.VIEWER
     page = await desk.open(f"/console/jobs/{job}")
     assert await page.locator("main form").count() == 0
+    assert "An operator or an admin can retry it" in await page.locator("#retry").inner_text()
     page = await desk.open(f"/console/events/{event}")
     assert "pi_1_secret" not in await page.content()
     assert await page.locator("main form").count() == 0

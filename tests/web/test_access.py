@@ -113,7 +113,7 @@ async def test_every_route_is_in_a_table(place: Town) -> None:
         (one.method, canonical(one.path)) for one in pages()
     }
     known |= {("GET", path) for path in ("/v1/openapi.json", "/docs", "/console", "/console/static/{name}")}
-    known |= {("GET", "/console/{rest}")}
+    known |= {("GET", "/console/{rest}"), ("*", "/")}
     app: web.Application = create_app(place.hub)
     routed = {
         (route.method, route.resource.canonical)
@@ -160,6 +160,10 @@ async def test_a_viewer_changes_nothing(place: Town, database: Any) -> None:
             continue
         answer = await viewer.post(path_of(page.path), token)
         assert (answer.status, b"scope_missing" in answer.body) == (403, True), page
+        asked = (
+            b"ask an operator or an admin" if page.scope in PERMISSIONS[Role.OPERATOR] else b"ask an admin"
+        )
+        assert asked in answer.body, page
     assert await everything(database) == before
 
 

@@ -27,7 +27,7 @@ def routes_of(hub: Hub) -> list[tuple[str, str]]:
         for route in create_app(hub).router.routes()
         if isinstance(route, web.ResourceRoute) and route.resource and route.method != "HEAD"
     ]
-    return [(method, path) for method, path in routes if not path.startswith("/console")]
+    return [(method, path) for method, path in routes if path != "/" and not path.startswith("/console")]
 
 
 def bodies(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

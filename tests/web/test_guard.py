@@ -40,6 +40,17 @@ async def test_without_operators_the_console_says_how_to_make_one(place: Town) -
     assert "hub operators create" not in (await browser.get(LOGIN)).body.decode()
 
 
+async def test_the_bare_address_leads_a_browser_to_the_console(place: Town) -> None:
+    """Whatever else asks is told that nothing is there."""
+    browser = await place.browser()
+    for method in ("GET", "HEAD"):
+        answer = await browser.send(method, "/", {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert (answer.status, answer.headers.get("Location")) == (303, "/console/inbox")
+    told = await browser.get("/", Accept="application/json")
+    assert (told.status, told.json["code"]) == (404, "not_found")
+    assert (await browser.send("POST", "/", {"Accept": "text/html"})).status == 404
+
+
 async def test_whoever_is_not_logged_in_is_led_to_the_login_and_on_from_there(place: Town) -> None:
     """To the page that was asked for, with its query."""
     await somebody(place.hub)

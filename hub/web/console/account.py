@@ -6,7 +6,7 @@ from aiohttp import web
 
 from hub.domain.errors import Invalid, NotFound
 from hub.domain.operators import SHORTEST_PASSWORD, weaknesses
-from hub.services.logins import Session
+from hub.services.logins import THEN_WAIT, Session
 from hub.web.console import guard
 from hub.web.console.page import Page, Visit
 
@@ -56,7 +56,7 @@ async def _problem(visit: Visit, session: Session, new: str) -> str | None:
     if not session.fresh and not await visit.hub.logins.is_own_password(
         session, visit.form.get("current", "")
     ):
-        return "The present password is wrong, or too many wrong ones were given: then wait a while."
+        return f"The present password is wrong, or {THEN_WAIT}."
     return None
 
 

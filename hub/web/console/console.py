@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, quote
 from aiohttp import web
 from multidict import MultiDict
 
-from hub.domain.access import is_same
+from hub.domain.access import PERMISSIONS, Scope, is_same
 from hub.services.hub import Hub
 from hub.web.bodies import Bodies
 from hub.web.calls import Call, call_of
@@ -44,6 +44,7 @@ class Console:
         self._assets = Assets.make()
         self._streams = Streams(Audience(hub.logins.standing))
         self._pages = pages()
+        self._shown = frozenset(page.path for page in self._pages if page.method == "GET")
         self._renderer = Renderer(self._assets, hub.clock, [page.path for page in self._pages])
 
     def mount(self, app: web.Application) -> None:
@@ -53,6 +54,7 @@ class Console:
             if page.method == "GET":
                 route.resource.add_route("HEAD", route.handler)  # type: ignore[union-attr]  # a route of a path has one
         app.router.add_get("/console/static/{name}", self._asset)
+        app.router.add_route("*", "/", _door)
         app.router.add_get("/console", _home)
         app.router.add_get("/console/{rest:.*}", self._routed(Page("GET", "/console/*", _nothing, None)))
         app.on_shutdown.append(self._streams.stop)
@@ -72,9 +74,7 @@ class Console:
             if visitor is None and not page.open:
                 return _to_login(request, page)
             if visitor is not None and page.scope is not None and not visitor.may(page.scope):
-                raise HttpProblem(
-                    403, "scope_missing", f"this takes {page.scope}, which your role does not have"
-                )
+                raise HttpProblem(403, "scope_missing", _not_theirs(page.scope))
             form = await self._form(request, visitor) if page.method == "POST" else MultiDict[str]()
             return await page.handler(self._visit(request, call, page, visitor, form))
 
@@ -111,15 +111,42 @@ class Console:
 
     def _told(self, told: Explained, visit: Visit) -> web.Response:
         title = HTTPStatus(told.status).phrase
-        answer = visit.render("error.html", status=told.status, told=told, title=title)
+        answer = visit.render(
+            "error.html",
+            status=told.status,
+            told=told,
+            title=title,
+            back=None if told.status == 404 else self._page_of(visit),
+        )
         answer.headers.update({name: value for name, value in told.headers.items() if name == "Retry-After"})
         return answer
+
+    def _page_of(self, visit: Visit) -> str | None:
+        """The page whose form was posted, as it is now: what was refused is often told by what it has become."""
+        pattern, path = visit.page.path, visit.request.rel_url.raw_path
+        if visit.page.method != "POST":
+            return None
+        while pattern not in self._shown and "/" in pattern:
+            pattern, path = pattern.rpartition("/")[0], path.rpartition("/")[0]
+        return path or None
+
+
+def _not_theirs(scope: Scope) -> str:
+    holders = " or an ".join(role for role, scopes in PERMISSIONS.items() if scope in scopes)
+    return f"this takes {scope}, which your role does not have: ask an {holders}"
 
 
 def _to_login(request: web.Request, page: Page) -> web.Response:
     """What was asked for comes after the login; what was posted is not kept."""
     after = quote(request.path_qs, safe="/") if page.method == "GET" and not page.streams else "/console"
     return web.Response(status=303, headers={**HEADERS, "Location": f"{LOGIN}?next={after}"})
+
+
+async def _door(request: web.Request) -> web.StreamResponse:
+    """Nothing is here; but whoever types the hub's address into a browser wants the console."""
+    if request.method not in {"GET", "HEAD"} or "text/html" not in request.headers.get("Accept", ""):
+        raise web.HTTPNotFound
+    return await _home(request)
 
 
 async def _home(_request: web.Request) -> web.StreamResponse:
