@@ -209,6 +209,16 @@ async def test_rows_that_lead_nowhere_are_walked_as_well(desk: Desk) -> None:
     await desk.judge(page)
 
 
+async def test_on_a_phone_it_stays_in_sight_how_many_are_selected(desk: Desk, jobs: list[UUID]) -> None:
+    """Beside all that can be done to them, at the foot of the window."""
+    page = await desk.open("/console/jobs?q=state:failed", Look(size=NARROW))
+    await page.locator("[data-select]").first.check()
+    await expect(page.get_by_text("1 selected")).to_be_in_viewport(ratio=1)
+    for action in ("Retry", "Run now"):
+        await expect(page.locator(".bulk").get_by_role("button", name=action)).to_be_in_viewport(ratio=1)
+    await desk.judge(page)
+
+
 async def test_on_a_phone_every_value_says_its_column(desk: Desk, jobs: list[UUID]) -> None:
     """Where that can be seen from the value, for those alone who cannot."""
     page = await desk.open("/console/jobs", Look(size=NARROW))

@@ -4,7 +4,7 @@ import pytest
 
 from hub.domain.access import Role
 from tests.browser.desk import Desk
-from tests.browser.looks import LOOKS, Look
+from tests.browser.looks import LOOKS, NARROW, Look
 from tests.services.people import PASSWORD, somebody
 
 
@@ -59,3 +59,13 @@ async def test_an_admin_invites_somebody_who_sets_a_password(door: Desk) -> None
     await admin.goto(f"{door.url}/console/audit?actor=ada@example.com")
     await admin.get_by_role("cell", name="operator.password").wait_for()
     door.check()
+
+
+async def test_on_a_phone_no_button_leaves_its_card(desk: Desk) -> None:
+    """Its words take two lines where they do not fit one."""
+    page = await desk.open("/console/people", Look(size=NARROW))
+    button = await page.get_by_role("button", name="Make the operator").bounding_box()
+    card = await page.locator(".card", has_text="New operator").bounding_box()
+    assert button
+    assert card
+    assert button["x"] + button["width"] < card["x"] + card["width"]

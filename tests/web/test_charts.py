@@ -1,6 +1,7 @@
 """Charts: what is drawn stands for the numbers, says itself in words, and holds nothing that a strict CSP refuses."""
 
 import re
+from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -65,6 +66,15 @@ class TestLines:
         paths = [p.get("d", "") for p in svg.iter("path") if "chart-line" in p.get("class", "")]
         assert len(paths) == 2
         assert paths[0] == f"M{WIDTH / 8:g} {HEIGHT / 2:g}L{WIDTH * 3 / 8:g} 0"
+
+    @pytest.mark.parametrize("draw", [lines, area])
+    def test_a_point_with_nothing_beside_it_is_a_dot(self, draw: Callable[[Chart], str]) -> None:
+        """Of a line without a length its ends are all that is seen; a line with one has none that stick out."""
+        svg = drawing(draw(chart(Series("p95", [None, 1, None, None]))))
+        kinds = [path.get("class", "") for path in svg.iter("path")]
+        assert sum("chart-point" in kind for kind in kinds) == 1
+        svg = drawing(draw(chart(Series("p95", [None, 1, 1, None]))))
+        assert not any("chart-point" in path.get("class", "") for path in svg.iter("path"))
 
     def test_the_drawing_says_what_it_shows(self) -> None:
         """A title, and a sentence with the highest value in the chart's own unit."""

@@ -1,14 +1,16 @@
 """Templates: what they are given is shown as it is, and never as markup."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from importlib.resources import files
+
+import pytest
 
 from hub.services.edit_views import ChangeView
 from hub.web.console.assets import Assets
 from hub.web.console.charts import plain
-from hub.web.console.rendering import Renderer, moment, number
+from hub.web.console.rendering import Renderer, ago, moment, number
 from hub.web.console.shares import Part, bar
 
 NOW = datetime(2027, 1, 31, tzinfo=UTC)
@@ -30,6 +32,18 @@ def test_a_moment_has_its_year_where_it_is_not_this_one() -> None:
     at = datetime(2026, 12, 31, 23, 59, 59, 7_000, UTC)
     assert moment(at, at) == "31 Dec 23:59:59.007"
     assert moment(at, NOW) == "31 Dec 2026 23:59:59.007"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (8 * 3600 - 2, "in 8 h"), (7.4 * 3600, "in 7 h"), (3600 - 20, "in 1 h"), (3600 - 31, "in 59 min"), (86_400 - 5, "in 1 d"),
+        (59.6, "in 1 min"), (59.4, "in 59 s"), (1.2, "in 1 s"), (0.4, "just now"), (-59.9, "59 s ago"), (-7.9 * 3600, "7 h ago"),
+    ],
+)  # fmt: skip
+def test_what_is_to_come_is_rounded_and_what_is_over_is_not(seconds: float, said: str) -> None:
+    """A session of eight hours has eight, just after it began; what was seven hours ago was not eight."""
+    assert ago(NOW + timedelta(seconds=seconds), NOW) == said
 
 
 def test_numbers_are_written_in_one_way() -> None:

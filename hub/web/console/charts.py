@@ -83,11 +83,7 @@ def bars(chart: Chart) -> Markup:
 def lines(chart: Chart) -> Markup:
     """A line for each series; a gap where nothing is known."""
     top = nice_ceiling(_highest(chart))
-    drawn = [
-        _path(f"chart-line tone-{series.tone}", _line(points))
-        for series in chart.series
-        for points in _runs(series.values, top)
-    ]
+    drawn = [_drawn(series, points) for series in chart.series for points in _runs(series.values, top)]
     return _figure(chart, "lines", top, _JOIN.join(drawn))
 
 
@@ -95,8 +91,7 @@ def area(chart: Chart) -> Markup:
     """A filled line for each series, the later ones in front."""
     top = nice_ceiling(_highest(chart))
     drawn = [
-        _path(f"chart-area tone-{series.tone}", _closed(points, HEIGHT))
-        + _path(f"chart-line tone-{series.tone}", _line(points))
+        _path(f"chart-area tone-{series.tone}", _closed(points, HEIGHT)) + _drawn(series, points)
         for series in chart.series
         for points in _runs(series.values, top)
     ]
@@ -272,11 +267,13 @@ def _runs(values: Sequence[float | None], top: float) -> Iterator[list[tuple[flo
         yield run
 
 
+def _drawn(series: Series, points: Sequence[tuple[float, float]]) -> Markup:
+    # A point with nothing beside it is a line without a length: the stylesheet gives it round ends, thick enough to be seen.
+    lone = "chart-point " if len(points) == 1 else ""
+    return _path(f"chart-line {lone}tone-{series.tone}", _line(points) + ("h0" if lone else ""))
+
+
 def _line(points: Sequence[tuple[float, float]]) -> str:
-    if len(points) == 1:
-        # A single point would be drawn as nothing.
-        [(x, y)] = points
-        points = [(x - 1, y), (x + 1, y)]
     return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
 
 

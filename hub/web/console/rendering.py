@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
@@ -107,8 +108,14 @@ def ago(at: datetime, now: datetime) -> str:
     distance = (now - at).total_seconds()
     if abs(distance) < 1:
         return "just now"
-    said = _rough(abs(distance))
-    return f"{said} ago" if distance > 0 else f"in {said}"
+    return f"{_rough(distance)} ago" if distance > 0 else f"in {_rounded(-distance)}"
+
+
+def _rounded(distance: float) -> str:
+    """To the nearest: what ends in eight hours is not said to end in seven a moment later."""
+    fits = ((unit, size) for (unit, size), (_, below) in pairwise(_UNITS) if distance >= size - below / 2)
+    unit, size = next(fits, _UNITS[-1])
+    return f"{math.floor(distance / size + 0.5)} {unit}"
 
 
 def _rough(distance: float) -> str:

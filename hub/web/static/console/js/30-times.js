@@ -4,9 +4,13 @@
   const ago = (milliseconds) => {
     const distance = milliseconds / 1000;
     if (Math.abs(distance) < 1) return "just now";
-    const [unit, size] = units.find(([, size]) => Math.abs(distance) >= size);
-    const said = `${Math.floor(Math.abs(distance) / size)} ${unit}`;
-    return distance > 0 ? `${said} ago` : `in ${said}`;
+    if (distance > 0) {
+      const [unit, size] = units.find(([, size]) => distance >= size);
+      return `${Math.floor(distance / size)} ${unit} ago`;
+    }
+    // To the nearest.
+    const [unit, size] = units.find(([, size], at) => -distance >= size - (units[at + 1]?.[1] ?? size) / 2);
+    return `in ${Math.floor(-distance / size + 0.5)} ${unit}`;
   };
   const refresh = () => {
     for (const time of document.querySelectorAll("time[data-ago]")) {
