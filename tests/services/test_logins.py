@@ -1,7 +1,7 @@
 """Who gets in, for how long, and who does not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from time import perf_counter
 from typing import Any
@@ -239,6 +239,37 @@ async def test_a_log_in_that_is_being_written_down_does_not_outlive_what_ends_al
     await changing
     assert await hub.logins.sessions(ada.id) == []
     assert await database.fetchval("SELECT count(*) FROM devices") == 0
+
+
+@pytest.mark.parametrize("how", ["password", "reset", "disable"])
+async def test_a_link_that_is_used_while_all_is_ended_lets_nobody_in(
+    hub: Hub, database: Any, how: str
+) -> None:
+    """And neither waits for what the other holds."""
+    ada = await somebody(hub)
+    link = (await hub.operators.login_link(ada.id, actor="test")).path.partition("=")[2]
+
+    async def waiting() -> int:
+        return len(await hub.database.run(WAITING))
+
+    async with database.transaction():
+        await database.execute("UPDATE operators SET last_login_at = now()")
+        if how == "password":
+            change = hub.operators.set_password(ada, "another long one", actor="test")
+        else:
+            change = getattr(hub.operators, how)(ada.id, actor="test")
+        changing = asyncio.create_task(change)
+        await until(lambda: is_so(waiting, 1))
+        using = asyncio.create_task(hub.logins.by_link(link, VISITOR))
+        await until(lambda: is_so(waiting, 2))
+    await changing
+    with pytest.raises(LoginRefused):
+        await using
+    assert await hub.logins.sessions(ada.id) == []
+
+
+async def is_so(count: Callable[[], Awaitable[int]], expected: int) -> bool:
+    return await count() == expected
 
 
 async def test_twenty_browsers_of_an_operator_are_known(hub: Hub, database: Any) -> None:

@@ -136,7 +136,7 @@ async def test_a_job_that_has_run_meanwhile_is_not_brought_forward(start: Start)
 
 
 async def test_what_was_ordered_is_done_though_the_database_goes_away_after_it(start: Start) -> None:
-    """Nobody is told that it failed; and whoever gives back again what is given back lets go what still waits."""
+    """While jobs are let go: nobody is told that it failed, and whoever gives back again lets go what still waits."""
 
     class Away(FleetStore):
         async def bring_forward(self, *_given: object, **_named: object) -> int:

@@ -75,10 +75,13 @@ WITH moved AS (
 ), {_BEGUN}
 """)  # noqa: S608 - the parts are constants
 
+# The operator first, as whatever ends all of somebody's links does.
 _BY_LINK = text(f"""
-WITH used AS (
-    UPDATE login_links SET used_at = now()
-    WHERE digest = :link AND used_at IS NULL AND expires_at > now() RETURNING operator_id
+WITH whose AS MATERIALIZED (
+    SELECT o.id FROM operators o JOIN login_links l ON l.operator_id = o.id WHERE l.digest = :link FOR NO KEY UPDATE OF o
+), used AS (
+    UPDATE login_links l SET used_at = now() FROM whose w
+    WHERE l.digest = :link AND l.operator_id = w.id AND l.used_at IS NULL AND l.expires_at > now() RETURNING l.operator_id
 ), moved AS (
     UPDATE operators o SET failed_logins = 0, locked_until = NULL, last_login_at = now()
     FROM used WHERE o.id = used.operator_id AND o.disabled_at IS NULL RETURNING o.id, o.email
