@@ -11,6 +11,7 @@ import click
 from redis import RedisError
 
 from hub.domain.errors import ConfigurationError
+from hub.domain.wording import counted
 from hub.infra import revisions
 from hub.infra.addresses import allows_private, is_address, is_public
 from hub.infra.queue import ReadyQueue
@@ -83,7 +84,8 @@ def examine() -> Iterator[Finding]:
             yield Finding("configuration", Verdict.WRONG, problem)
         return
     registry = settings.registry
-    found = f"{len(registry.providers)} providers, {len(registry.sources)} sources, {len(registry.jobs)} jobs"
+    known = {"provider": registry.providers, "source": registry.sources, "job": registry.jobs}
+    found = ", ".join(counted(len(named), thing) for thing, named in known.items())
     yield Finding("configuration", Verdict.OK, found)
     try:
         with servers(settings) as opened:

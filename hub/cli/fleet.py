@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from hub.domain.access import Principal
 from hub.domain.overrides import Forced
+from hub.domain.wording import counted
 from hub.infra.breaker_sharing import BreakerSharing
 from hub.infra.breakers import Breakers
 from hub.infra.queue import ReadyQueue
@@ -251,7 +252,7 @@ def _hour(summary: CallsSummary | None) -> str:
     took = summary.seconds
     times = f"; p50 {took.p50:.3f} s, p95 {took.p95:.3f} s, p99 {took.p99:.3f} s" if took else ""
     return (
-        f"{summary.calls} calls, {summary.failed} failed, {summary.refused} refused,"
+        f"{counted(summary.calls, 'call')}, {summary.failed} failed, {summary.refused} refused,"
         f" {summary.skipped} not sent{times}"
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import click
 
 from hub.domain.inbox import GroupAction, GroupState
+from hub.domain.wording import counted
 from hub.services.inbox import GroupFilter, Sort
 from hub.services.inbox_views import ErrorGroupDetail, ErrorGroupView
 
@@ -146,7 +147,7 @@ def _print_detail(group: ErrorGroupDetail) -> None:
     changed = change and f"by {change.by} {age(change.at)} ago" + (
         f": {change.reason}" if change.reason else ""
     )
-    counted = ", ".join(f"{count:,} {state}" for state, count in sorted(group.jobs.items()))
+    standing = ", ".join(f"{count:,} {state}" for state, count in sorted(group.jobs.items()))
     print_fields(
         [
             ("signature", group.signature),
@@ -158,10 +159,13 @@ def _print_detail(group: ErrorGroupDetail) -> None:
             ("operation", group.operation),
             ("state", group.state),
             ("changed", changed),
-            ("came back", f"{group.reopened} times" if group.reopened else None),
-            ("failed now", f"{_jobs(group)} jobs"),
-            ("latest jobs" if group.jobs_bounded else "its jobs", counted),
-            ("so far", f"{group.failed_attempts:,} attempts failed, {group.failed_for_good:,} for good"),
+            ("came back", counted(group.reopened, "time") if group.reopened else None),
+            ("failed now", counted(group.failed_jobs, "job", more=group.bounded)),
+            ("latest jobs" if group.jobs_bounded else "its jobs", standing),
+            (
+                "so far",
+                f"{counted(group.failed_attempts, 'attempt')} failed, {group.failed_for_good:,} for good",
+            ),
             ("48 hours", f"|{bars([hour.failed_attempts for hour in group.hours])}|"),
             ("first seen", group.first_seen_at),
             ("last seen", group.last_seen_at),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hub.domain.plans import AT_WORK, Counts, PlanState, Settings
+from hub.domain.wording import counted
 
 # How many outcomes the failure share is taken of once the canary is over, and how many it takes to say anything.
 WINDOW = 200
@@ -230,7 +231,10 @@ def _patience(counts: Counts) -> timedelta:
 
 def _held_up(counts: Counts, room: int, wanted: int) -> str | None:
     if wanted > 0 >= room:
-        return f"{counts.released} released jobs have no outcome yet, and no more may be in flight"
+        have = "has" if counts.released == 1 else "have"
+        return (
+            f"{counted(counts.released, 'released job')} {have} no outcome yet, and no more may be in flight"
+        )
     return None
 
 
@@ -245,16 +249,16 @@ def _why_stopped(plan: Standing) -> str | None:
     if plan.state is PlanState.CANARY:
         # Of all of it, so that a bad start alone does not stop it; but not later than its end is certain.
         of = min(settings.canary, plan.tried + plan.counts.pending)
-        failing, sample = plan.failing, f"the {'next' if plan.before.judged else 'first'} {of}"
+        failing, sample = plan.failing, "next" if plan.before.judged else "first"
     else:
-        failing, of, sample = plan.recent.failing, plan.recent.judged, f"the latest {plan.recent.judged}"
+        failing, of, sample = plan.recent.failing, plan.recent.judged, "latest"
         if of < LEAST:
             return None
     if not of or failing / of <= settings.stop_above:
         return None
+    told = f"the {sample} job" if of == 1 else f"{failing} of the {sample} {of} jobs"
     return (
-        f"{failing} of {sample} jobs failed again ({failing / of:.0%}), more than the"
-        f" {settings.stop_above:.0%} that are allowed"
+        f"{told} failed again ({failing / of:.0%}), more than the {settings.stop_above:.0%} that are allowed"
     )
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from hub.domain.plan_rulings import Class
 from hub.domain.plans import Counts, PlanState, commands_of, expected
+from hub.domain.wording import counted
 from hub.infra.store.plans import ItemRecord, PlanRecord
 from hub.services.plan_views import PlanCounts, PlanItemView, PlanSettingsView, PlanVerdict, PlanView
 
@@ -77,7 +78,7 @@ def _told(plan: PlanRecord) -> str:  # noqa: PLR0911 - one for each state
     counts, left = plan.counts, f"{plan.counts.pending} to go"
     match plan.state:
         case PlanState.DRAFT:
-            return f"a dry run: nothing was touched; it would {_act(plan)} {counts.pending} jobs"
+            return f"a dry run: nothing was touched; it would {_act(plan)} {counted(counts.pending, 'job')}"
         case PlanState.CANARY:
             few = min(plan.settings.canary, counts.wanted)
             first = "the first one is" if few == 1 else f"the first {few} are"

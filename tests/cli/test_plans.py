@@ -54,7 +54,9 @@ def test_whoever_watches_learns_by_the_exit_code_that_it_did_not_go_well(
 ) -> None:
     """Scripts go on with what was retried; without --watch the code says that the command was taken."""
     failed(environ, 1)
-    plan = cli("plans", "create", "state:failed", "--json").json["id"]
+    made = cli("plans", "create", "state:failed", "--json").json
+    assert made["text"].endswith("it would retry 1 job")
+    plan = made["id"]
     ended = "now()" if becomes != "stopped" else "NULL"
     sql(
         environ["HUB_DATABASE_URL"],

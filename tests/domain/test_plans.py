@@ -30,6 +30,7 @@ from hub.domain.plans import (
     expected,
     follow,
 )
+from hub.domain.wording import counted
 
 rates = st.floats(0.01, 1000)
 gaps = st.timedeltas(timedelta(0), timedelta(minutes=10)) | st.timedeltas(
@@ -161,6 +162,16 @@ def test_the_canary_is_judged_when_all_have_ended_or_failed_once() -> None:
         PlanState.STOPPED,
         "3 of the first 10 jobs failed again (30%), more than the 20% that are allowed",
     )
+
+
+def test_one_job_is_told_of_as_one() -> None:
+    """Where it is all the canary, and where it is all that may be in flight."""
+    one = standing(PlanState.CANARY, Counts(pending=9, failed=1), settings=Settings(canary=1, stop_above=0.2))
+    assert decide(one).judgement == "the first job failed again (100%), more than the 20% that are allowed"
+    full = standing(PlanState.RUNNING, Counts(pending=5, released=1), settings=Settings(max_in_flight=1))
+    assert decide(full).held_up == "1 released job has no outcome yet, and no more may be in flight"
+    told = [counted(0, "job"), counted(1, "job"), counted(2000, "job"), counted(1, "job", more=True)]
+    assert told == ["0 jobs", "1 job", "2,000 jobs", "1+ jobs"]
 
 
 def test_a_canary_that_is_resumed_is_judged_by_what_came_after() -> None:

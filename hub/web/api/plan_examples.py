@@ -48,7 +48,7 @@ _BASE: dict[str, Any] = {
 DRAFT = PlanView(
     **_BASE,
     state=PlanState.DRAFT,
-    text="a dry run: nothing was touched; it would retry 9871 jobs",
+    text="a dry run: nothing was touched; it would retry 9,871 jobs",
     started_by=None,
     counts=PlanCounts(12, 9_871, 0, 0, 0, 0, 0, 0, 0),
     expected_seconds=197.42,
