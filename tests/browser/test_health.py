@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 
+from hub.domain.access import Role
 from hub.domain.overrides import Forced
 from tests.browser.desk import Desk
 from tests.browser.furniture import A_DAY
@@ -68,4 +69,11 @@ async def test_a_queue_says_how_it_goes_and_is_paused_with_a_reason(filled: Desk
     )
     await connection.close()
     assert reason == "the bank is down"
+    page = await filled.open("/console/queues/payments")
+    await page.get_by_role("link", name="Who did it, and why").click()
+    await page.get_by_text("the bank is down").wait_for()
+    filled.visitors.role = Role.VIEWER
+    page = await filled.open("/console/queues/payments")
+    await page.get_by_text("It was paused").wait_for()
+    assert await page.get_by_role("link", name="Who did it, and why").count() == 0
     filled.check()
