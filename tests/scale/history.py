@@ -33,6 +33,7 @@ async def add(connection: Any, url: str) -> None:
         await connection.execute(statement)
     database = Database(url, size=1)
     try:
-        await RollupStore(database).close_days()
+        while await RollupStore(database).close_days():
+            pass
     finally:
         await database.close()

@@ -48,7 +48,7 @@ def _page(where: Where, action: Action) -> TextClause:
     # Its own parameters begin with `p_`, so that those of the conditions may be called anything else.
     return text(f"""
 WITH wanted AS MATERIALIZED (
-    SELECT j.id, j.generation, j.attempt, j.error_signature FROM jobs j
+    SELECT j.id, j.state, j.reason, j.undone_at, j.ending, j.generation, j.attempt, j.error_signature FROM jobs j
     WHERE {where} AND j.id > CAST(:p_after_job AS uuid) ORDER BY j.id LIMIT :p_page
 ), facts AS MATERIALIZED ({facts_from("wanted")}), found AS MATERIALIZED (
     SELECT j.id, f.state, j.generation, j.attempt, nullif(g.provider, '') AS provider,
@@ -63,9 +63,9 @@ WITH wanted AS MATERIALIZED (
            f.generation, f.attempt, f.provider
     FROM found f LEFT JOIN known k ON k.alike = f.alike
 )
-SELECT alike, count(*) AS jobs, (array_agg(id ORDER BY id))[1:{_SAMPLES}] AS samples, array_agg(DISTINCT provider) AS providers,
-       (array_agg(id ORDER BY id DESC))[1] AS last_job
-FROM found GROUP BY alike
+SELECT alike, provider, count(*) AS jobs, (array_agg(id))[1:{_SAMPLES}] AS samples,
+       (SELECT id FROM found ORDER BY position DESC LIMIT 1) AS last_job
+FROM found GROUP BY alike, provider
 """)  # noqa: S608 - the parts are constants, and conditions whose values are bound
 
 
@@ -174,15 +174,15 @@ class PlanSnapshots:
                 await connection.execute(_FILL_IN, {"p_plan": draft.id, "p_last": last, **_known(new)})
             for row in rows:
                 _count(piles[row.alike], row)
-                if piles[row.alike].included:
-                    providers |= {provider for provider in row.providers if provider}
+                if row.provider and piles[row.alike].included:
+                    providers.add(row.provider)
             found = sum(row.jobs for row in rows)
             last += found
             if last > self._most:
                 raise _too_many(self._most)
             if found < page:
                 return [*piles.values()], providers
-            after_job, page = max(row.last_job for row in rows), _PAGE
+            after_job, page = rows[0].last_job, _PAGE
 
 
 def _met(alike: str, rule: Rule) -> _Pile:

@@ -45,18 +45,18 @@ def facts_from(wanted: str) -> str:
     It takes the parameters of `protection`, and says of each job what `hub.domain.safety.facts_of` says of its ledger.
 
     Args:
-        wanted: a relation with a column `id`: the name of a WITH query, or a table. Not a value from outside.
+        wanted: the jobs, a relation with the columns `id`, `state`, `reason`, `undone_at` and `ending` of theirs: the name of a
+            WITH query, or a table. Not a value from outside.
     """
     return f"""
-        SELECT j.id, j.state, j.reason, j.undone_at IS NOT NULL AS undone,
-            j.ending IS NOT NULL AND j.undone_at IS NULL AS undoing,
+        SELECT j.id, min(j.state) AS state, min(j.reason) AS reason, bool_or(j.undone_at IS NOT NULL) AS undone,
+            bool_or(j.ending IS NOT NULL AND j.undone_at IS NULL) AS undoing,
             count(*) FILTER (WHERE s.certainty = 'unknown' AND p.until IS NULL) > 0 AS uncertain,
             count(*) FILTER (WHERE s.certainty = 'unknown' AND p.until IS NOT NULL) > 0 AS covered,
             count(*) FILTER (WHERE s.certainty = 'rejected') > 0 AS rejected,
             count(*) FILTER (WHERE s.certainty = 'confirmed') > 0 AS confirmed,
             min(p.until) AS covered_until
-        FROM {wanted} w JOIN jobs j ON j.id = w.id
-        LEFT JOIN steps s ON s.job_id = j.id AND s.certainty <> 'not_sent' AND {_COUNTS}
+        FROM {wanted} j LEFT JOIN steps s ON s.job_id = j.id AND s.certainty <> 'not_sent' AND {_COUNTS}
         -- Joined once for all, where PROTECTED looks for each step: of hundreds of thousands that would be most of the time.
         LEFT JOIN unnest(CAST(:kept_by AS text[]), CAST(:kept_for AS float8[])) AS k(provider, seconds)
             ON k.provider = s.provider AND s.certainty = 'unknown'
@@ -84,7 +84,9 @@ def read_facts(row: Sequence[Any]) -> Facts:
 
 
 _FACTS = text(f"""
-WITH wanted AS (SELECT unnest(CAST(:ids AS uuid[])) AS id), facts AS ({facts_from("wanted")})
+WITH wanted AS (
+    SELECT id, state, reason, undone_at, ending FROM jobs WHERE id = ANY(CAST(:ids AS uuid[]))
+), facts AS ({facts_from("wanted")})
 SELECT id, {COLUMNS} FROM facts
 """)  # noqa: S608 - constants
 
