@@ -10,7 +10,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 # RFC 8215: the same, for a network's own use; and RFC 3879: once private, never given out again.
 _LOCAL = (IPv6Network("64:ff9b:1::/48"), IPv6Network("fec0::/10"))
 
-TRUE = frozenset({"1", "true", "yes", "on"})
+_TRUE = frozenset({"1", "true", "yes", "on"})
 
 
 class ForbiddenAddressError(OSError):
@@ -36,7 +36,7 @@ def is_public(text: str) -> bool:
 
 def allows_private(credentials: Mapping[str, str]) -> bool:
     """Whether a provider is configured to be called at addresses that are not public."""
-    return credentials.get("allow_private", "").lower() in TRUE
+    return credentials.get("allow_private", "").lower() in _TRUE
 
 
 def is_address(text: str) -> bool:

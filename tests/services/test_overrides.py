@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -17,6 +18,7 @@ from hub.infra.store.overrides import OverrideStore
 from hub.services.overrides import Overrides
 from tests.services import shop
 from tests.services.conftest import Start
+from tests.services.engine import Engine
 from tests.services.shop import Order, says
 from tests.until import until
 
@@ -81,13 +83,18 @@ async def test_what_waits_for_a_provider_goes_on_when_a_person_lets_it(start: St
     assert min(waits[told], waits[later]) > timedelta(seconds=15)
 
 
+async def parked(engine: Engine, jobs: int = 1) -> list[UUID]:
+    """Jobs that have met a breaker which a person holds open."""
+    await engine.hub.fleet.force(engine.principal, "shop", Forced.OPEN, reason="maintenance")
+    made = [await engine.submit("test_overrides.buy") for _ in range(jobs)]
+    assert await engine.work() == jobs
+    return made
+
+
 async def test_what_waits_is_brought_forward_page_by_page_and_not_without_end(start: Start) -> None:
     """Nobody waits for one statement about them all; whoever is beyond the bound looks again by itself."""
     engine = await start(buy)
-    await engine.hub.fleet.force(engine.principal, "shop", Forced.OPEN, reason="maintenance")
-    for _ in range(7):
-        await engine.submit("test_overrides.buy")
-    await engine.work()
+    await parked(engine, 7)
     store = FleetStore(engine.hub.database)
     assert await store.bring_forward("shop", timedelta(seconds=1), most=4, page=2) == 4
     assert await store.bring_forward("shop", timedelta(seconds=2), most=100, page=2) == 3
@@ -97,12 +104,10 @@ async def test_what_waits_is_brought_forward_page_by_page_and_not_without_end(st
 async def test_no_more_is_looked_at_than_was_said_whatever_it_waits_for(start: Start) -> None:
     """A heap of jobs that are scheduled, and due before, costs no more than one of jobs that wait for the provider."""
     engine = await start(buy)
-    await engine.hub.fleet.force(engine.principal, "shop", Forced.OPEN, reason="maintenance")
-    parked = await engine.submit("test_overrides.buy")
-    await engine.work()
+    [one] = await parked(engine)
     for _ in range(4):
         await engine.submit("test_overrides.buy", run_at=datetime.now(UTC) + timedelta(seconds=10))
-    await engine.sql("UPDATE jobs SET run_at = now() + interval '20 seconds' WHERE id = :id", id=parked)
+    await engine.sql("UPDATE jobs SET run_at = now() + interval '20 seconds' WHERE id = :id", id=one)
     store = FleetStore(engine.hub.database)
     assert await store.bring_forward("shop", timedelta(seconds=1), most=4, page=2) == 0
     assert await store.bring_forward("shop", timedelta(seconds=1), most=6, page=2) == 1
@@ -111,9 +116,7 @@ async def test_no_more_is_looked_at_than_was_said_whatever_it_waits_for(start: S
 async def test_a_job_that_has_run_meanwhile_is_not_brought_forward(start: Start) -> None:
     """It may have been told by the provider when to come again, between the look at it and its turn."""
     engine = await start(buy)
-    await engine.hub.fleet.force(engine.principal, "shop", Forced.OPEN, reason="maintenance")
-    parked = await engine.submit("test_overrides.buy")
-    await engine.work()
+    [one] = await parked(engine)
     # Whoever reads steps waits for a lock that the test holds: the look has happened, the turn has not come.
     held = "CREATE FUNCTION held() RETURNS boolean LANGUAGE plpgsql AS"
     held += " $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END $$"
@@ -131,7 +134,7 @@ async def test_a_job_that_has_run_meanwhile_is_not_brought_forward(start: Start)
             )
 
         await until(waits)
-        await engine.sql("UPDATE jobs SET error_code = 'status_429' WHERE id = :id", id=parked)
+        await engine.sql("UPDATE jobs SET error_code = 'status_429' WHERE id = :id", id=one)
     assert await moving == 0
 
 
@@ -144,15 +147,13 @@ async def test_what_was_ordered_is_done_though_the_database_goes_away_after_it(s
 
     engine = await start(buy)
     fleet, who = engine.hub.fleet, engine.principal
-    await fleet.force(who, "shop", Forced.OPEN, reason="maintenance")
-    parked = await engine.submit("test_overrides.buy")
-    await engine.work()
+    [one] = await parked(engine)
     store, fleet._store = fleet._store, Away(engine.hub.database)
     assert (await fleet.give_back(who, "shop")).forced is None
-    assert (await engine.job(parked)).run_at - datetime.now(UTC) > timedelta(seconds=15)
+    assert (await engine.job(one)).run_at - datetime.now(UTC) > timedelta(seconds=15)
     fleet._store = store
     await fleet.give_back(who, "shop")
-    assert (await engine.job(parked)).run_at - datetime.now(UTC) < timedelta(seconds=5)
+    assert (await engine.job(one)).run_at - datetime.now(UTC) < timedelta(seconds=5)
 
 
 async def test_every_process_learns_of_it_within_a_second(start: Start) -> None:

@@ -26,13 +26,9 @@ SELECT provider FROM moved
 
 # Noted also where nobody holds it: jobs that wait for it look again.
 _GIVE_BACK = text("""
-WITH moved AS (
-    DELETE FROM breaker_overrides WHERE provider = :provider RETURNING provider
-), noted AS (
-    INSERT INTO audit_log (id, actor, action, subject, detail)
-    VALUES (CAST(:audit AS uuid), :actor, 'breaker.auto', :provider, CAST(:detail AS jsonb))
-)
-SELECT provider FROM moved
+WITH moved AS (DELETE FROM breaker_overrides WHERE provider = :provider)
+INSERT INTO audit_log (id, actor, action, subject, detail)
+VALUES (CAST(:audit AS uuid), :actor, 'breaker.auto', :provider, CAST(:detail AS jsonb))
 """)
 
 # Nothing else changes with a probe, so its line in the audit log stands alone.
@@ -72,9 +68,9 @@ class OverrideStore:
         values = {"state": state.value, "reason": reason, "until": until}
         await self._database.run(_HOLD, {**values, **_noted(provider, audit)})
 
-    async def give_back(self, provider: str, audit: Audit) -> bool:
-        """Leave a provider's breakers to themselves; whether somebody held them."""
-        return bool(await self._database.run(_GIVE_BACK, _noted(provider, audit)))
+    async def give_back(self, provider: str, audit: Audit) -> None:
+        """Leave a provider's breakers to themselves."""
+        await self._database.run(_GIVE_BACK, _noted(provider, audit))
 
     async def note_probe(self, provider: str, audit: Audit) -> None:
         """Write down that somebody probed a provider."""

@@ -36,7 +36,7 @@ UNCERTAIN = f"""(
 """Whether a retry of the job `j` needs a decision: see hub.domain.safety.needs_decision."""
 
 COLUMNS = "state, reason, undone, undoing, uncertain, covered, rejected, confirmed"
-"""What `FACTS` gives besides `id` and `covered_until`, in the order of `Facts`."""
+"""What `facts_from` gives besides `id` and `covered_until`, in the order of `Facts`."""
 
 
 def facts_from(wanted: str) -> str:
